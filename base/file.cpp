@@ -1,0 +1,118 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace duet {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int value() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+void write_all(int descriptor, std::string_view content, const std::filesystem::path& file) {
+  while (!content.empty()) {
+    const auto written = ::write(descriptor, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) throw CannotWrite("{}: cannot be written: {}.", file.string(), std::strerror(errno));
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+void write_file_atomically(const std::filesystem::path& file, std::string_view content) {
+  auto temporary = file;
+  temporary += fmt::format(".partial-{}", ::getpid());
+  try {
+    Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (descriptor.value() < 0) throw CannotWrite("{}: cannot be created: {}.", file.string(), std::strerror(errno));
+    write_all(descriptor.value(), content, file);
+    if (::fsync(descriptor.value()) != 0) throw CannotWrite("{}: cannot be synced: {}.", file.string(), std::strerror(errno));
+    if (::close(descriptor.release()) != 0) throw CannotWrite("{}: cannot be closed: {}.", file.string(), std::strerror(errno));
+    if (::rename(temporary.c_str(), file.c_str()) != 0) {
+      throw CannotWrite("{}: cannot be put in place: {}.", file.string(), std::strerror(errno));
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_path(file.has_parent_path() ? file.parent_path() : ".");
+}
+
+void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> content) {
+  write_file_atomically(file, std::string_view(reinterpret_cast<const char*>(content.data()), content.size()));
+}
+
+std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (descriptor.value() < 0 || ::fstat(descriptor.value(), &status) != 0) {
+    throw InputMissing("{}: cannot be read: {}.", file.string(), std::strerror(errno));
+  }
+  if (!S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
+  if (static_cast<std::uint64_t>(status.st_size) > limit_bytes) {
+    throw DataError("{}: has {} bytes; at most {} are read here. Is it the right file?", file.string(), status.st_size, limit_bytes);
+  }
+  std::string content(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t filled = 0;
+  while (filled < content.size()) {
+    const auto got = ::read(descriptor.value(), content.data() + filled, content.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw DataError("{}: ended after {} of {} bytes.", file.string(), filled, content.size());
+    filled += static_cast<std::size_t>(got);
+  }
+  return content;
+}
+
+void append_line(const std::filesystem::path& file, std::string_view line) {
+  Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (descriptor.value() < 0) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
+  write_all(descriptor.value(), std::string(line) + '\n', file);
+}
+
+void sync_path(const std::filesystem::path& path) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.value() < 0 || ::fsync(descriptor.value()) != 0) {
+    throw CannotWrite("{}: cannot be synced: {}.", path.string(), std::strerror(errno));
+  }
+}
+
+std::filesystem::path path_inside(const std::filesystem::path& folder, const std::string& name) {
+  const std::filesystem::path relative(name);
+  bool leaves = name.empty() || relative.is_absolute() || name.find('\0') != std::string::npos;
+  for (const auto& part : relative) leaves = leaves || part == "..";
+  if (leaves) throw DataError("{}: the name '{}' leads out of the folder.", folder.string(), name);
+  return folder / relative;
+}
+
+TemporaryFolder::TemporaryFolder() {
+  auto pattern = (std::filesystem::temp_directory_path() / "duet-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) throw CannotCreate("{}: cannot be made: {}.", pattern, std::strerror(errno));
+  path_ = pattern;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace duet

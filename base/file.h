@@ -1,0 +1,43 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace duet {
+
+/// Writes beside `file` under a temporary name, syncs, renames, syncs the folder: after a crash there is the old content or the new, never a part.
+/// Throws CannotWrite naming the file and the system's reason (disk full, permission).
+void write_file_atomically(const std::filesystem::path& file, std::string_view content);
+void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> content);
+
+/// The whole file. Throws InputMissing, or DataError when it is larger than `limit_bytes`.
+std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes = 64 << 20);
+
+/// Appends one line and flushes it to the system (not to the disk). For logs: several processes may append to one file.
+void append_line(const std::filesystem::path& file, std::string_view line);
+
+/// Flushes a file, or a folder's entries, to the disk. Throws CannotWrite.
+void sync_path(const std::filesystem::path& path);
+
+/// A name inside `folder`, taken from an untrusted file. Throws DataError when it would leave the folder (absolute, '..', a separator's tricks).
+std::filesystem::path path_inside(const std::filesystem::path& folder, const std::string& name);
+
+/// A folder of its own under the system's temporary folder, removed with everything in it on destruction.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace duet

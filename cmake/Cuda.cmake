@@ -1,0 +1,10 @@
+# libduet_cuda.so: NCCL and what else needs the CUDA toolkit. The program loads it for --device cuda, so that without a GPU it needs none of it.
+include(CheckLanguage)
+check_language(CUDA)
+find_path(NCCL_INCLUDE nccl.h HINTS /usr/local/cuda/include)
+find_library(NCCL_LIBRARY nccl HINTS /usr/local/cuda/lib64)
+if(NOT CMAKE_CUDA_COMPILER OR NOT NCCL_INCLUDE OR NOT NCCL_LIBRARY)
+  message(STATUS "CUDA plugin: not built (CUDA toolkit or NCCL not found)")
+  return()
+endif()
+add_subdirectory(cluster/cuda)
