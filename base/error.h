@@ -10,16 +10,16 @@ namespace duet {
 /// Exit status of every command; follows sysexits.h where it has a word for the case.
 enum class ExitStatus : int {
   done = 0,
-  usage = 64,           ///< the command line or the configuration is wrong
-  bad_data = 65,        ///< a file is damaged or of the wrong kind
-  input_missing = 66,   ///< a file or folder that was named does not exist
-  unavailable = 69,     ///< something this machine lacks: a GPU, a program, a port
-  internal = 70,        ///< a defect of this program
-  cannot_create = 73,   ///< an output exists already or cannot be made
-  cannot_write = 74,    ///< disk full, permission lost
-  interrupted = 75,     ///< state saved; the same command continues
-  rank_lost = 76,       ///< a rank died or hung; resumable
-  numerical = 77,       ///< not finite, or no progress; do not requeue
+  usage = 64,          ///< the command line or the configuration is wrong
+  bad_data = 65,       ///< a file is damaged or of the wrong kind
+  input_missing = 66,  ///< a file or folder that was named does not exist
+  unavailable = 69,    ///< something this machine lacks: a GPU, a program, a port
+  internal = 70,       ///< a defect of this program
+  cannot_create = 73,  ///< an output exists already or cannot be made
+  cannot_write = 74,   ///< disk full, permission lost
+  interrupted = 75,    ///< state saved; the same command continues
+  rank_lost = 76,      ///< a rank died or hung; resumable
+  numerical = 77,      ///< not finite, or no progress; do not requeue
 };
 
 /// What a user reads: what happened, where (file, shard, rank, option, value), and what to do about it.
@@ -32,12 +32,14 @@ class Error : public std::runtime_error {
   ExitStatus status_;
 };
 
-/// One type per kind, so that callers can catch what they can mend. Built like fmt::format:  throw DataError("{}: no such split '{}'", file, name);
+/// One type per kind, so that callers can catch what they can mend. Built like fmt::format:  throw DataError("{}: no such split '{}'",
+/// file, name);
 template <ExitStatus kStatus>
 class ErrorOf : public Error {
  public:
   template <typename... Parts>
-  explicit ErrorOf(fmt::format_string<Parts...> form, Parts&&... parts) : Error(kStatus, fmt::format(form, std::forward<Parts>(parts)...)) {}
+  explicit ErrorOf(fmt::format_string<Parts...> form, Parts&&... parts)
+      : Error(kStatus, fmt::format(form, std::forward<Parts>(parts)...)) {}
 };
 
 using UsageError = ErrorOf<ExitStatus::usage>;

@@ -9,8 +9,8 @@
 
 namespace duet {
 
-/// Writes beside `file` under a temporary name, syncs, renames, syncs the folder: after a crash there is the old content or the new, never a part.
-/// Throws CannotWrite naming the file and the system's reason (disk full, permission).
+/// Writes beside `file` under a temporary name, syncs, renames, syncs the folder: after a crash there is the old content or the new, never
+/// a part. Throws CannotWrite naming the file and the system's reason (disk full, permission).
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> content);
 
@@ -23,7 +23,8 @@ void append_line(const std::filesystem::path& file, std::string_view line);
 /// Flushes a file, or a folder's entries, to the disk. Throws CannotWrite.
 void sync_path(const std::filesystem::path& path);
 
-/// A name inside `folder`, taken from an untrusted file. Throws DataError when it would leave the folder (absolute, '..', a separator's tricks).
+/// A name inside `folder`, taken from an untrusted file. Throws DataError when it would leave the folder (absolute, '..', a separator's
+/// tricks).
 std::filesystem::path path_inside(const std::filesystem::path& folder, const std::string& name);
 
 /// A folder of its own under the system's temporary folder, removed with everything in it on destruction.

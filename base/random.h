@@ -10,12 +10,12 @@ enum class Purpose : std::uint32_t {
   photo_augmentation = 3,
   sketch_augmentation = 4,
   joint_flip = 5,
-  latent = 6,          ///< ε of the variational latent
-  drawing = 7,         ///< mixture, offset and pen draws of a sampled sketch
+  latent = 6,   ///< ε of the variational latent
+  drawing = 7,  ///< mixture, offset and pen draws of a sampled sketch
   negatives = 8,
   bootstrap = 9,
   synthetic = 10,
-  replacement = 11,    ///< which sample stands in for a damaged one
+  replacement = 11,  ///< which sample stands in for a damaged one
   test = 99,
 };
 
@@ -27,10 +27,10 @@ class KeyedRandom {
   KeyedRandom(std::uint64_t seed, Purpose purpose, std::uint64_t step, std::uint64_t sample);
 
   std::uint64_t next();
-  double uniform();                                   ///< [0, 1), 53 bits
+  double uniform();  ///< [0, 1), 53 bits
   double uniform(double low, double high);
-  double normal();                                    ///< mean 0, variance 1 (Box-Muller, both halves used)
-  std::uint64_t below(std::uint64_t bound);           ///< 0 … bound − 1, without modulo bias
+  double normal();                           ///< mean 0, variance 1 (Box-Muller, both halves used)
+  std::uint64_t below(std::uint64_t bound);  ///< 0 … bound − 1, without modulo bias
   bool chance(double probability) { return uniform() < probability; }
 
  private:

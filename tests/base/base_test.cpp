@@ -56,8 +56,12 @@ TEST(KeyedRandom, DependsOnEveryKeyAndOnNothingElse) {
   };
   const auto value = first(1, Purpose::test, 2, 3);
   EXPECT_EQ(value, first(1, Purpose::test, 2, 3));
-  const std::set<std::uint64_t> others{value, first(2, Purpose::test, 2, 3), first(1, Purpose::latent, 2, 3), first(1, Purpose::test, 3, 3),
-                                       first(1, Purpose::test, 2, 4), first(1, Purpose::test, 3, 2)};
+  const std::set<std::uint64_t> others{value,
+                                       first(2, Purpose::test, 2, 3),
+                                       first(1, Purpose::latent, 2, 3),
+                                       first(1, Purpose::test, 3, 3),
+                                       first(1, Purpose::test, 2, 4),
+                                       first(1, Purpose::test, 3, 2)};
   EXPECT_EQ(others.size(), 6U);
 }
 

@@ -1,0 +1,22 @@
+#pragma once
+#include <vector>
+
+#include "launch/command.h"
+
+namespace duet {
+
+// Each in a file of its own name in this folder.
+Command import_command();
+Command store_command();
+Command synth_command();
+Command train_command();
+Command eval_command();
+Command sketch_command();
+Command inspect_command();
+Command bench_command();
+Command version_command();
+
+/// All commands, in the order of `duet --help`.
+std::vector<Command> all_commands();
+
+}  // namespace duet

@@ -1,0 +1,38 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/json.h"
+
+namespace duet {
+
+/// A file of JSON objects, one a line, appended and flushed to the system at once: RUN/metrics.jsonl, RUN/log/rank-N.jsonl.
+/// Safe from all threads. Logging never stops a training: a line that cannot be written is warned about once and dropped.
+class EventLog {
+ public:
+  /// Creates the file and its folder where needed; throws CannotCreate when that is impossible. A last line that a crash left unfinished is
+  /// cut off. `keep`: asked of each line that is there; those it refuses are removed. A resumed run refuses what lies beyond the step it
+  /// resumes from, so that no step is logged twice.
+  explicit EventLog(std::filesystem::path file, const std::function<bool(const Json&)>& keep = {});
+
+  /// Adds "time" (seconds since 1970) at the end unless it is there. Numbers that are not finite become null, as JSON has none.
+  void write(Json event);
+
+  const std::filesystem::path& file() const { return file_; }
+
+ private:
+  std::filesystem::path file_;
+  std::mutex mutex_;
+  bool failed_ = false;
+};
+
+/// All whole lines of such a file; an unfinished last line is left out. A file that is not there is empty.
+/// Throws DataError naming the file and the line when a whole line is no JSON object.
+std::vector<Json> read_events(const std::filesystem::path& file);
+
+/// The same, one by one, without holding the file in memory.
+void for_each_event(const std::filesystem::path& file, const std::function<void(const Json&)>& use);
+
+}  // namespace duet
