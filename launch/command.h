@@ -15,7 +15,7 @@ struct Command {
   std::string name;
   std::string summary;                                   ///< one line of `duet --help`, no full stop
   std::function<int(std::span<const std::string>)> run;  ///< arguments after the name; returns the exit status, or throws Error
-  std::string group;                                     ///< heading in `duet --help`; may be empty for parts of a command
+  std::string group = {};                                ///< heading in `duet --help`; may be empty for parts of a command
 };
 
 /// An argument without a name. `most`: how many it takes at most, -1: any number. Only the last may take more than one.
