@@ -1,0 +1,29 @@
+#pragma once
+#include "trainer/checkpoint/safetensors.h"
+#include "trainer/models/backbone.h"
+#include "trainer/models/module.h"
+
+namespace duet {
+
+/// How the tensors of a file and of a network match, by name and shape.
+struct WeightReport {
+  std::int64_t fitting = 0;             ///< tensors of the network that the file holds with the same shape
+  std::vector<std::string> missing;     ///< in the network, not in the file
+  std::vector<std::string> mismatched;  ///< "name: 64x3x3x3 in the file, 32x3x3x3 in the network"
+  std::vector<std::string> unused;      ///< in the file, not in the network (a classifier, layers behind the tap)
+  bool complete() const { return missing.empty() && mismatched.empty(); }
+};
+
+/// Compares without loading. `prefix` stands in front of every name in the file ("backbone." for a checkpoint of the retrieval network).
+/// num_batches_tracked of batch normalisations and a backbone's input_mean and input_deviation may be absent or present.
+WeightReport compare_weights(const Module& module, const SafetensorsFile& file, const std::string& prefix = "");
+
+/// Fills the network from the file, converting floating types. Throws DataError, and changes nothing, unless every tensor of the network is
+/// in it; the message says which keys fit, and of which known backbone the file seems to be.
+WeightReport load_weights(Module& module, const std::filesystem::path& file, const std::string& prefix = "");
+
+/// The same for a backbone, and sets its normalisation: the file's own buffers, else what the metadata entry 'input' says
+/// ("RGB/255" alone: none; with "ImageNet mean/std": ImageNet's), else ImageNet's.
+WeightReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, const std::string& prefix = "");
+
+}  // namespace duet
