@@ -1,0 +1,36 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+
+namespace duet {
+
+/// Why a rank left: RUN/log/last-words-rank-N.json. The supervisor's exit status and message come from these files.
+struct LastWords {
+  int rank = 0;
+  ExitStatus status = ExitStatus::done;
+  std::string message;
+  double time = 0;         ///< seconds since 1970
+  bool secondary = false;  ///< left only because another rank had ended
+};
+
+/// Says where this process writes its last words; makes RUN/log. Call it as early as run folder and rank are known; calling it again
+/// changes the place.
+void begin_last_words(const std::filesystem::path& run_folder, int rank);
+
+/// Writes them, atomically. The first call counts; later ones, and calls before begin_last_words(), do nothing. Never throws: a full disk
+/// must not hide the error that is being reported.
+void write_last_words(ExitStatus status, const std::string& message);
+
+/// For signal handlers: writes 'left because another rank had ended' with status 76, unless last words are written already, and ends the
+/// process with 76.
+[[noreturn]] void leave_because_of_peer();
+
+/// Nothing when the rank left none (killed), or when the file is damaged.
+std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder, int rank);
+/// Removes those of an earlier run, of all ranks.
+void clear_last_words(const std::filesystem::path& run_folder);
+
+}  // namespace duet
