@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cluster/communicator.h"
+#include "datasets/store/store.h"
+#include "trainer/evaluation/retrieval_metrics.h"
+#include "trainer/models/retrieval_network.h"
+#include "trainer/torch.h"
+
+namespace duet {
+
+/// Images to embed, by position. read(first, last, bad) returns uint8 [last − first, side, side, 3] or [last − first, side, side] for
+/// positions first … last − 1, on the host; an image that cannot be read is reported in `bad` (message by row, else empty) and its pixels
+/// do not matter. name(position) is for messages.
+struct ImageSource {
+  std::int64_t count = 0;
+  std::function<Tensor(std::int64_t first, std::int64_t last, std::vector<std::string>& bad)> read;
+  std::function<std::string(std::int64_t position)> name;
+};
+
+/// What is searched for: query i shows gallery photo truth[i].
+struct QuerySource {
+  ImageSource images;
+  std::vector<std::int64_t> truth;
+};
+
+/// The distinct photos of a view's sketches, in the view's order (method.md §9.1), resized to side × side.
+/// photo: index in the view, by gallery position.
+struct Gallery {
+  ImageSource images;
+  std::vector<std::int64_t> photo;
+};
+Gallery gallery_of(const StoreView& view, int side);
+
+/// Every sketch of the view, as the human raster of method.md §3.9 at side × side. dark_on_white: the polarity the network was trained
+/// with. sketch i of the result is sketch i of the view.
+QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side, bool dark_on_white);
+
+/// Rasters that already exist as queries: the generator's sketches, for instance. rasters(first, last): uint8 [last − first, side, side],
+/// called on one rank for each range; ranges start at multiples of kEvaluationBatch. photo: the true photo of each query, index in the
+/// gallery's view. Throws UsageError when one of them is not in the gallery.
+QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& gallery,
+                               std::function<Tensor(std::int64_t first, std::int64_t last)> rasters);
+
+struct RetrievalResult {
+  RetrievalMetrics metrics;
+  std::vector<std::int64_t> rank;     ///< by query; 0 where the query or its photo could not be read
+  std::vector<std::int64_t> truth;    ///< by query, gallery position
+  std::vector<std::int64_t> nearest;  ///< [queries, nearest_each], gallery positions, nearest first
+  std::int64_t nearest_each = 0;
+  std::int64_t left_out = 0;  ///< photos and queries that could not be read; they are counted in no figure
+};
+
+/// Images embedded at a time: fixed, so that a batch's rounding does not depend on the number of ranks.
+inline constexpr std::int64_t kEvaluationBatch = 32;
+
+/// Embeds gallery and queries, spread over the ranks (each image once), and ranks them. Collective: every rank calls it with the same
+/// arguments and receives the same result, whatever their number. The network is put into evaluation mode meanwhile; no gradients.
+/// `communicator` moves host memory. Unreadable images are left out with a warning, more than `max_bad_fraction` of them throw DataError.
+/// Throws NumericalError naming the first image whose embedding is not finite.
+RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gallery, const QuerySource& queries,
+                                   Communicator& communicator, std::uint64_t seed, double max_bad_fraction = 0.01);
+
+}  // namespace duet
