@@ -29,3 +29,6 @@ add_library(torch INTERFACE)
 target_include_directories(torch SYSTEM INTERFACE ${DUET_LIBTORCH}/include ${DUET_LIBTORCH}/include/torch/csrc/api/include)
 target_link_libraries(torch INTERFACE ${DUET_LIBTORCH}/lib/libtorch_cpu.so ${DUET_LIBTORCH}/lib/libc10.so)
 target_link_options(torch INTERFACE -Wl,-rpath,${DUET_LIBTORCH}/lib:${DUET_LIBTORCH}/cuda -Wl,--allow-shlib-undefined)
+# Without OpenMP at::parallel_for silently runs on one thread. The wheel's own libgomp, so that a process holds one pool of threads.
+target_compile_options(torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_link_libraries(torch INTERFACE ${DUET_LIBTORCH}/lib/libgomp.so.1)
