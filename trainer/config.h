@@ -26,8 +26,9 @@ struct DataConfig {
   int image_side = 256;            ///< photos and rasters are resized to side × side
   int loader_threads = 1;          ///< decode threads a rank and stream
   int queue_depth = 4;             ///< batches ready ahead of the trainer
+  int cache_mebibytes = 1024;      ///< a rank, for features of networks that do not change (teacher, frozen encoder)
   double max_bad_fraction = 0.01;  ///< share of unreadable samples above which the run stops with status 65
-  double flip = 0.5;               ///< probability of flipping photo and sketch together
+  bool flip = true;                ///< mirror photo and sketch together, half of the time
   double rotate_degrees = 0;       ///< ± range of the affine augmentation, photo and sketch separately
   double scale = 0;                ///< ± share, 0.15 = 85 % … 115 %
   double shift = 0;                ///< ± share of the side
@@ -36,6 +37,7 @@ struct DataConfig {
 struct RetrievalConfig {
   std::string backbone = "inception_v3";  ///< inception_v3 | vgg16 | mobilenet_v2 | tiny
   std::string weights;                    ///< .safetensors with torchvision's keys; empty: random
+  std::string initial;                    ///< retrieval.safetensors of another run: start from that network
   bool attention = true;
   std::string pooling = "average";    ///< average | max
   int head = 64;                      ///< width of the linear head; 0: none, the pooled vector is the embedding
@@ -55,6 +57,7 @@ struct RetrievalConfig {
 struct GeneratorConfig {
   std::string backbone = "vgg16";
   std::string weights;
+  std::string initial;  ///< generator.safetensors of another run: start from that network
   bool train_backbone = true;
   std::string batch_norm = "frozen";
   std::string pooling = "average";
