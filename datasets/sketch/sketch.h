@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,8 +20,14 @@ static_assert(sizeof(SketchPoint) == 3 * sizeof(double), "stored as rows of thre
 
 using Sketch = std::vector<SketchPoint>;
 
-/// Throws DataError beginning with `subject` when the sketch is empty, a coordinate is not finite or beyond ±1e6, or a pen is neither 0
-/// nor 1. Everything that draws or converts sketches expects one that passed. (Points outside the canvas are allowed: they are not drawn.)
+/// Bounds for what comes from files: they keep every later computation's time and integers bounded. (Real sketches have some hundred
+/// points.)
+inline constexpr std::size_t kMaxSketchPoints = 100'000;
+inline constexpr double kMaxCoordinate = 1e6;
+
+/// Throws DataError beginning with `subject` when the sketch is empty or has more than kMaxSketchPoints, a coordinate is not finite or
+/// beyond ±1e6, or a pen is neither 0 nor 1. Everything that draws or converts sketches expects one that passed. (Points outside the canvas
+/// are allowed: they are not drawn.)
 void check_sketch(std::span<const SketchPoint> sketch, const std::string& subject);
 
 }  // namespace duet

@@ -1,0 +1,76 @@
+#include <utility>
+
+#include "datasets/image/formats.h"
+
+namespace duet {
+namespace {
+
+/// Reads numbers out of untrusted bytes; whatever lies outside reads as 0.
+struct Bytes {
+  std::span<const std::byte> bytes;
+  bool little = false;
+
+  unsigned at(std::size_t i) const { return i < bytes.size() ? std::to_integer<unsigned>(bytes[i]) : 0; }
+  unsigned two(std::size_t i) const { return little ? at(i) | at(i + 1) << 8 : at(i) << 8 | at(i + 1); }
+  unsigned four(std::size_t i) const { return little ? two(i) | two(i + 2) << 16 : two(i) << 16 | two(i + 2); }
+};
+
+/// The orientation tag (0x0112) of the first directory of an APP1 segment's TIFF part.
+int exif_orientation(std::span<const std::byte> segment) {
+  const Bytes head{segment};
+  if (segment.size() < 14 || head.four(0) != 0x45786966 || head.two(4) != 0) return 1;  // "Exif\0\0"
+  Bytes tiff{segment.subspan(6)};
+  tiff.little = tiff.two(0) == 0x4949;
+  if (tiff.two(2) != 42) return 1;
+  const std::size_t directory = tiff.four(4);
+  const unsigned entries = tiff.two(directory);  // 16 bits: the loop is bounded
+  for (unsigned i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + 12 * std::size_t{i};
+    if (tiff.two(entry) != 0x0112) continue;
+    const unsigned value = tiff.two(entry + 8);
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 1;
+}
+
+}  // namespace
+
+JpegMarkers read_jpeg_markers(std::span<const std::byte> bytes) {
+  JpegMarkers markers;
+  const Bytes file{bytes};
+  std::size_t position = 2;
+  while (file.at(position) == 0xff) {
+    const unsigned marker = file.at(position + 1);
+    if (marker == 0xff) {  // fill byte
+      ++position;
+      continue;
+    }
+    if (marker == 0xda || marker == 0xd9) break;  // pixels, or the end
+    const std::size_t length = file.two(position + 2);
+    if (length < 2 || position + 2 + length > bytes.size()) break;
+    const auto segment = bytes.subspan(position + 4, length - 2);
+    if (marker == 0xe1 && markers.orientation == 1) markers.orientation = exif_orientation(segment);
+    if (marker == 0xee && segment.size() >= 12 && Bytes{segment}.four(0) == 0x41646f62) markers.adobe = true;  // "Adob"
+    position += 2 + length;
+  }
+  return markers;
+}
+
+Image upright(Image image, int orientation) {
+  if (orientation <= 1 || orientation > 8) return image;
+  const bool transposed = orientation >= 5;
+  Image turned(transposed ? image.height : image.width, transposed ? image.width : image.height, image.channels);
+  for (int y = 0; y < turned.height; ++y) {
+    for (int x = 0; x < turned.width; ++x) {
+      const int right = image.width - 1, bottom = image.height - 1;
+      int from_x = x, from_y = y;
+      if (transposed) std::swap(from_x, from_y);
+      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) from_x = right - from_x;
+      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7) from_y = bottom - from_y;
+      for (int c = 0; c < image.channels; ++c) turned.at(x, y, c) = image.at(from_x, from_y, c);
+    }
+  }
+  return turned;
+}
+
+}  // namespace duet

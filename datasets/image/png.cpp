@@ -1,0 +1,134 @@
+#include <png.h>
+
+#include <csetjmp>
+#include <cstring>
+
+#include "base/error.h"
+#include "datasets/image/formats.h"
+
+namespace duet {
+namespace {
+
+/// libpng reports faults by longjmp. So the functions that call setjmp own nothing: everything with a destructor lives in the callers'
+/// frames, here.
+struct Fault {
+  char message[128] = "";
+};
+
+void on_error(png_structp png, png_const_charp message) {
+  auto* fault = static_cast<Fault*>(png_get_error_ptr(png));
+  std::strncpy(fault->message, message, sizeof(fault->message) - 1);
+  png_longjmp(png, 1);
+}
+
+void on_warning(png_structp, png_const_charp) {}  // ancillary chunks (text, profiles): the pixels are sound
+
+struct Source {
+  std::span<const std::byte> rest;
+};
+
+void read_bytes(png_structp png, png_bytep out, std::size_t count) {
+  auto* source = static_cast<Source*>(png_get_io_ptr(png));
+  if (count > source->rest.size()) png_error(png, "the file ends too early");
+  std::memcpy(out, source->rest.data(), count);
+  source->rest = source->rest.subspan(count);
+}
+
+struct Reader {
+  Fault fault;
+  Source source;
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+
+  explicit Reader(std::span<const std::byte> bytes) : source{bytes} {
+    png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning);
+    info = png ? png_create_info_struct(png) : nullptr;
+    if (!info) throw std::bad_alloc();
+  }
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+};
+
+bool read_header(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  png_set_read_fn(reader.png, &reader.source, read_bytes);
+  png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // sizes are judged by check_image_size(), which says them
+  png_set_chunk_malloc_max(reader.png, 8 << 20);                      // a compressed text or profile must not swell further
+  png_read_info(reader.png, reader.info);
+  return true;
+}
+
+bool read_rows(Reader& reader, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  png_read_image(reader.png, rows);
+  png_read_end(reader.png, nullptr);
+  return true;
+}
+
+/// Asks libpng to deliver 8-bit RGBA whatever the file holds: palette, 1 to 16 bits, grey, transparent colour.
+bool ask_for_rgba(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  png_set_expand(reader.png);
+  png_set_scale_16(reader.png);
+  png_set_gray_to_rgb(reader.png);
+  png_set_add_alpha(reader.png, 255, PNG_FILLER_AFTER);
+  png_set_interlace_handling(reader.png);
+  png_read_update_info(reader.png, reader.info);
+  return true;
+}
+
+void write_bytes(png_structp png, png_bytep data, std::size_t count) {
+  auto* out = static_cast<std::vector<std::byte>*>(png_get_io_ptr(png));
+  const auto* from = reinterpret_cast<const std::byte*>(data);
+  out->insert(out->end(), from, from + count);
+}
+
+void flush_nothing(png_structp) {}
+
+bool write_rows(png_structp png, png_infop info, const Image& image, std::vector<std::byte>& out, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_set_write_fn(png, &out, write_bytes, flush_nothing);
+  png_set_IHDR(png, info, image.width, image.height, 8, image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_rows(png, info, rows);
+  png_write_png(png, info, PNG_TRANSFORM_IDENTITY, nullptr);
+  return true;
+}
+
+}  // namespace
+
+Image decode_png(std::span<const std::byte> bytes, const ImageLimits& limits, const std::string& subject) {
+  Reader reader(bytes);
+  const auto damaged = [&] { return DataError("{}: not a whole PNG: {}.", subject, reader.fault.message); };
+  if (!read_header(reader)) throw damaged();
+  check_image_size(png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info), limits, subject);
+  const int width = static_cast<int>(png_get_image_width(reader.png, reader.info));
+  const int height = static_cast<int>(png_get_image_height(reader.png, reader.info));
+  if (!ask_for_rgba(reader)) throw damaged();
+  const auto stride = static_cast<std::size_t>(width) * 4;
+  DUET_CHECK(png_get_rowbytes(reader.png, reader.info) == stride, "{}", subject);
+  std::vector<std::uint8_t> rgba(stride * height);
+  std::vector<png_bytep> rows(height);
+  for (int y = 0; y < height; ++y) rows[y] = rgba.data() + y * stride;
+  if (!read_rows(reader, rows.data())) throw damaged();
+  return lay_on_white(rgba, width, height);
+}
+
+std::vector<std::byte> encode_png(const Image& image) {
+  DUET_CHECK(image.channels == 1 || image.channels == 3, "{} channels", image.channels);
+  Fault fault;
+  std::vector<std::byte> out;
+  std::vector<png_bytep> rows(image.height);
+  const auto stride = static_cast<std::size_t>(image.width) * image.channels;
+  for (int y = 0; y < image.height; ++y) rows[y] = const_cast<png_bytep>(image.pixels.data() + y * stride);  // only read
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning);
+  png_infop info = png ? png_create_info_struct(png) : nullptr;
+  if (!info) throw std::bad_alloc();
+  const bool written = write_rows(png, info, image, out, rows.data());
+  png_destroy_write_struct(&png, &info);
+  if (!written) throw InternalError("A {} x {} image cannot be encoded as PNG: {}.", image.width, image.height, fault.message);
+  return out;
+}
+
+}  // namespace duet

@@ -1,0 +1,62 @@
+#include "datasets/sketch/simplify.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace duet {
+namespace {
+
+/// Marks the points of stroke[0 … size−1] that Ramer-Douglas-Peucker keeps. The points are integers, so cross products are exact in doubles
+/// and 'the farthest point' is no matter of rounding; of equally far ones the first is taken. A work list instead of recursion: strokes
+/// come from files.
+void mark_kept(std::span<const SketchPoint> stroke, double epsilon, std::vector<bool>& kept) {
+  kept.assign(stroke.size(), false);
+  kept.front() = kept.back() = true;
+  std::vector<std::pair<std::size_t, std::size_t>> chords{{0, stroke.size() - 1}};
+  while (!chords.empty()) {
+    const auto [first, last] = chords.back();
+    chords.pop_back();
+    const double along_x = stroke[last].x - stroke[first].x, along_y = stroke[last].y - stroke[first].y;
+    const bool closed = along_x == 0 && along_y == 0;  // then the distance is that to the point itself
+    double farthest = 0;
+    std::size_t at = first;
+    for (std::size_t i = first + 1; i < last; ++i) {
+      const double x = stroke[i].x - stroke[first].x, y = stroke[i].y - stroke[first].y;
+      const double measure = closed ? x * x + y * y : std::abs(along_x * y - along_y * x);
+      if (measure > farthest) {
+        farthest = measure;
+        at = i;
+      }
+    }
+    const double distance = closed ? std::sqrt(farthest) : farthest / std::sqrt(along_x * along_x + along_y * along_y);
+    if (at == first || !(distance > epsilon)) continue;
+    kept[at] = true;
+    chords.emplace_back(first, at);
+    chords.emplace_back(at, last);
+  }
+}
+
+}  // namespace
+
+Sketch simplify(std::span<const SketchPoint> sketch, double epsilon) {
+  Sketch rounded(sketch.begin(), sketch.end());
+  for (auto& point : rounded) {
+    point.x = std::nearbyint(point.x);
+    point.y = std::nearbyint(point.y);
+  }
+  Sketch simple;
+  std::vector<bool> kept;
+  for (std::size_t first = 0; first < rounded.size();) {
+    std::size_t last = first;
+    while (last + 1 < rounded.size() && rounded[last].pen == 0) ++last;
+    mark_kept(std::span(rounded).subspan(first, last - first + 1), epsilon, kept);
+    for (std::size_t i = first; i <= last; ++i) {
+      if (kept[i - first]) simple.push_back({rounded[i].x, rounded[i].y, i == last ? 1.0 : 0.0});
+    }
+    first = last + 1;
+  }
+  return simple;
+}
+
+}  // namespace duet
