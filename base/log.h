@@ -10,6 +10,10 @@ namespace duet {
 void log_line(const std::string& message);
 void set_log_rank(int rank, int ranks);
 
+/// Shows `text` as the last line of a terminal, to be replaced by the next call; log lines come above it. "" removes it. For progress on a
+/// terminal only.
+void show_transient(const std::string& text);
+
 template <typename... Parts>
 void say(fmt::format_string<Parts...> form, Parts&&... parts) {
   log_line(fmt::format(form, std::forward<Parts>(parts)...));

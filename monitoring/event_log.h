@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -28,11 +29,11 @@ class EventLog {
   bool failed_ = false;
 };
 
-/// All whole lines of such a file; an unfinished last line is left out. A file that is not there is empty.
-/// Throws DataError naming the file and the line when a whole line is no JSON object.
-std::vector<Json> read_events(const std::filesystem::path& file);
+/// Calls `use` with each object of such a file, in order, without holding the file in memory. Lines that a crash or a full disk damaged are
+/// left out; returns how many. A file that is not there is empty.
+std::int64_t for_each_event(const std::filesystem::path& file, const std::function<void(const Json&)>& use);
 
-/// The same, one by one, without holding the file in memory.
-void for_each_event(const std::filesystem::path& file, const std::function<void(const Json&)>& use);
+/// The same, at once.
+std::vector<Json> read_events(const std::filesystem::path& file);
 
 }  // namespace duet

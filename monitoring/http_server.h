@@ -10,10 +10,10 @@ namespace duet {
 /// What the pages say; called from the server's threads, so the functions must be thread-safe and quick. An empty one answers as the
 /// comment says.
 struct HttpPages {
-  std::function<std::string()> metrics;    ///< /metrics, Prometheus text; empty: that of duet::metrics()
-  std::function<std::string()> unhealthy;  ///< /healthz: why this rank is not well, "" (200) when it is; else 503
-  std::function<std::string()> unready;    ///< /readyz: why it is not training yet, "" (200) when it is; else 503
-  std::function<Json()> status;            ///< /status, JSON
+  std::function<std::string()> metrics = {};    ///< /metrics, Prometheus text; empty: that of duet::metrics()
+  std::function<std::string()> unhealthy = {};  ///< /healthz: why this rank is not well, "" (200) when it is; else 503
+  std::function<std::string()> unready = {};    ///< /readyz: why it is not training yet, "" (200) when it is; else 503
+  std::function<Json()> status = {};            ///< /status, JSON
 };
 
 /// The endpoint of one rank: GET (and HEAD) on the four pages above, nothing else; no file is ever served, requests are bounded in size and

@@ -7,13 +7,15 @@ namespace duet {
 
 /// Where a progress line goes. The defaults are standard error as it is; tests put in their own.
 struct ProgressSink {
-  bool terminal;   ///< true: one line, rewritten; false: a plain line every `plain_seconds`
-  int width = 80;  ///< columns of the terminal; nothing longer is printed there
+  bool terminal;               ///< true: one line, rewritten; false: a plain line every `plain_seconds`
+  std::function<int()> width;  ///< columns of the terminal; nothing longer is printed there
   double plain_seconds = 10;
   double terminal_seconds = 0.2;
   std::function<double()> now;                        ///< seconds, monotonic
   std::function<void(const std::string&)> transient;  ///< shows the rewritten line; "" removes it
   std::function<void(const std::string&)> line;       ///< prints a line for good
+
+  /// A terminal when standard error is one, or when DUET_TERMINAL_COLUMNS says how wide the one is that a launcher's pipe leads to.
   static ProgressSink standard_error();
 };
 
@@ -40,13 +42,13 @@ class Progress {
   double rate() const { return rate_; }
 
  private:
-  std::string text(const std::string& details, int width) const;
+  std::string text(const std::string& details) const;
 
   std::string what_, unit_;
   std::int64_t total_, first_, done_;
   ProgressSink sink_;
   double start_, shown_, measured_;
-  std::int64_t measured_done_;
+  double recent_units_ = 0, recent_seconds_ = 0;  // faded sums; their quotient is the rate
   double rate_ = 0;
   bool finished_ = false;
 };

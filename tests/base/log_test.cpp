@@ -1,0 +1,25 @@
+#include "base/log.h"
+
+#include <gtest/gtest.h>
+
+namespace duet {
+namespace {
+
+TEST(Log, LinesComeAboveTheTransientOne) {
+  testing::internal::CaptureStderr();
+  show_transient("10/20");
+  say("rank {} is late", 1);
+  show_transient("11/20");
+  show_transient("11/20");
+  show_transient("");
+  say("done");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "\r\x1b[K10/20"
+            "\r\x1b[Kduet: rank 1 is late\n10/20"
+            "\r\x1b[K11/20"
+            "\r\x1b[K"
+            "duet: done\n");
+}
+
+}  // namespace
+}  // namespace duet
