@@ -1,0 +1,104 @@
+#include "cluster/last_words.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/time.h"
+
+namespace duet {
+namespace {
+
+constexpr int kPathLimit = 4096;
+// Prepared in advance: a signal handler may not allocate.
+char final_path[kPathLimit];
+char handler_path[kPathLimit];
+char handler_text[512];  // up to the time, which the handler adds
+std::atomic<bool> begun{false};
+std::atomic<bool> written{false};
+int own_rank = 0;
+
+std::filesystem::path file_of(const std::filesystem::path& run_folder, int rank) {
+  return run_folder / "log" / fmt::format("last-words-rank-{}.json", rank);
+}
+
+}  // namespace
+
+void begin_last_words(const std::filesystem::path& run_folder, int rank) {
+  std::error_code error;
+  std::filesystem::create_directories(run_folder / "log", error);  // a failure shows in the first file that the run itself writes
+  const auto file = std::filesystem::absolute(file_of(run_folder, rank)).string();
+  if (file.size() + 16 > kPathLimit) throw UsageError("{}: the path of the run's folder is too long.", run_folder.string());
+  begun = false;
+  std::snprintf(final_path, sizeof final_path, "%s", file.c_str());
+  std::snprintf(handler_path, sizeof handler_path, "%s.part", file.c_str());
+  std::snprintf(handler_text, sizeof handler_text,
+                "{\"rank\": %d, \"status\": %d, \"message\": \"left because another rank had ended\", \"secondary\": true, \"time\": ",
+                rank, static_cast<int>(ExitStatus::rank_lost));
+  own_rank = rank;
+  begun = true;
+}
+
+void write_last_words(ExitStatus status, const std::string& message) {
+  if (!begun || written.exchange(true)) return;
+  const Json json = {
+      {"rank", own_rank}, {"status", static_cast<int>(status)}, {"message", message}, {"secondary", false}, {"time", unix_seconds()}};
+  try {
+    write_file_atomically(final_path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  } catch (const Error&) {
+    // The caller reports the error itself on standard error.
+  }
+}
+
+void leave_because_of_peer() {
+  if (begun && !written.exchange(true)) {
+    const int file = ::open(handler_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file >= 0) {
+      timespec now;
+      ::clock_gettime(CLOCK_REALTIME, &now);
+      char digits[24];
+      int at = sizeof digits;
+      digits[--at] = '\n';
+      digits[--at] = '}';
+      for (auto seconds = static_cast<std::uint64_t>(now.tv_sec); seconds > 0; seconds /= 10)
+        digits[--at] = static_cast<char>('0' + seconds % 10);
+      const bool complete =
+          ::write(file, handler_text, std::strlen(handler_text)) >= 0 && ::write(file, digits + at, sizeof digits - at) >= 0;
+      ::close(file);
+      if (complete) ::rename(handler_path, final_path);
+    }
+  }
+  ::_exit(static_cast<int>(ExitStatus::rank_lost));
+}
+
+std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder, int rank) {
+  const auto file = file_of(run_folder, rank);
+  try {
+    const auto json = read_json(file);
+    const auto subject = file.string();
+    return LastWords{.rank = member<int>(json, "rank", subject),
+                     .status = static_cast<ExitStatus>(member<int>(json, "status", subject)),
+                     .message = member<std::string>(json, "message", subject),
+                     .time = member<double>(json, "time", subject),
+                     .secondary = member<bool>(json, "secondary", subject)};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void clear_last_words(const std::filesystem::path& run_folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "log", error)) {
+    if (entry.path().filename().string().starts_with("last-words-rank-")) std::filesystem::remove(entry.path(), error);
+  }
+}
+
+}  // namespace duet

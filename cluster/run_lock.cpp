@@ -1,0 +1,111 @@
+#include "cluster/run_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+
+namespace duet {
+namespace {
+
+std::string this_host() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
+  return name;
+}
+
+/// Who owns the folder, or owned it last. Empty fields when there is no readable record.
+struct Owner {
+  std::string host;
+  std::int64_t process = 0;
+  std::string since;
+  std::int64_t token = 0;
+  bool released = true;
+};
+
+Owner read_owner(const std::filesystem::path& folder) {
+  const auto file = folder / "owner.json";
+  if (!std::filesystem::exists(file)) return {};
+  const auto json = read_json(file);
+  const auto subject = file.string();
+  return {.host = member<std::string>(json, "host", subject),
+          .process = member<std::int64_t>(json, "pid", subject),
+          .since = member<std::string>(json, "since", subject),
+          .token = member<std::int64_t>(json, "token", subject),
+          .released = member<bool>(json, "released", subject)};
+}
+
+void write_owner(const std::filesystem::path& folder, const Owner& owner) {
+  const Json json = {
+      {"host", owner.host}, {"pid", owner.process}, {"since", owner.since}, {"token", owner.token}, {"released", owner.released}};
+  write_file_atomically(folder / "owner.json", json.dump(2) + "\n");
+}
+
+}  // namespace
+
+RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesystem::absolute(run_folder)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error) throw CannotCreate("{}: cannot make the run's folder: {}", folder_.string(), error.message());
+  const auto lock = folder_ / "run.lock";
+  file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file_ < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
+    ::close(file_);
+    if (reason != EWOULDBLOCK) throw CannotCreate("{}: this file system does not lock files: {}", lock.string(), std::strerror(reason));
+    const auto owner = read_owner(folder_);
+    throw CannotCreate(
+        "{}: another job works in this run's folder: process {} on {} since {}. Wait for it, stop it, or choose another run.folder.",
+        folder_.string(), owner.process, owner.host, owner.since);
+  }
+  try {
+    const auto former = read_owner(folder_);
+    if (!former.released && former.host != this_host()) {
+      warn(
+          "{}: process {} on {} had this run's folder since {} and did not give it back; taking over. If it still runs, it will save "
+          "nothing more.",
+          folder_.string(), former.process, former.host, former.since);
+    }
+    token_ = former.token + 1;
+    write_owner(folder_, {.host = this_host(), .process = ::getpid(), .since = utc_now(), .token = token_, .released = false});
+  } catch (...) {
+    ::close(file_);
+    throw;
+  }
+}
+
+RunLock::~RunLock() {
+  try {
+    if (still_mine()) {
+      auto owner = read_owner(folder_);
+      owner.released = true;
+      write_owner(folder_, owner);
+    }
+  } catch (const Error&) {
+    // The record stays as after a crash, which the next owner copes with.
+  }
+  ::close(file_);
+}
+
+bool RunLock::still_mine() const {
+  struct stat held = {}, present = {};
+  if (::fstat(file_, &held) != 0 || ::stat((folder_ / "run.lock").c_str(), &present) != 0) return false;
+  if (held.st_ino != present.st_ino || held.st_dev != present.st_dev) return false;
+  try {
+    return read_owner(folder_).token == token_;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace duet
