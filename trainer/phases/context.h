@@ -1,0 +1,39 @@
+#pragma once
+#include "trainer/phases/networks.h"
+#include "trainer/phases/streams.h"
+
+namespace duet {
+
+/// What all phases work with. Everything outlives them.
+struct PhaseContext {
+  const TrainingConfig& config;
+  Ranks ranks;
+  Device device;
+  Networks& networks;
+  Streams& streams;
+  FeatureCache& cache;
+};
+
+/// Sources of the feature cache. Photos of the validation part never enter it.
+enum class CacheSource : int {
+  strokes_map,
+  labelled_map,
+  pool_map,
+  labelled_photo_teacher,
+  labelled_sketch_teacher,
+  pool_photo_teacher,
+};
+
+/// Keys noise by what it is for and by the step, apart for each stream.
+inline std::int64_t noise_step(StreamName stream, std::int64_t step) { return (static_cast<std::int64_t>(stream) << 48) + step; }
+
+/// The generator's maps of a batch's photos (or pseudo photos): [n, C, h, w]. Kept where the encoder is frozen.
+/// `images`: uint8, as Backbone::features() takes them; `record`: the photo's (or drawing's) index in its view.
+Tensor encoded_maps(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
+                    const std::vector<std::uint8_t>& flipped, const Tensor& images);
+
+/// The teacher's embeddings of samples that may be seen again: [n, d], kept.
+Tensor teacher_embeddings(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
+                          const std::vector<std::uint8_t>& flipped, const Tensor& images);
+
+}  // namespace duet

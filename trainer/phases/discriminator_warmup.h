@@ -1,0 +1,25 @@
+#pragma once
+#include "trainer/phases/context.h"
+#include "trainer/phases/learner.h"
+#include "trainer/phases/phase.h"
+
+namespace duet {
+
+/// D alone on human and generated pairs, before its scores count (method.md §4): else the certainty weights begin at chance.
+class DiscriminatorWarmup : public Phase {
+ public:
+  DiscriminatorWarmup(const PhaseContext& context, Learner& learner);
+
+  Scalars step(std::int64_t done) override;
+  std::int64_t samples_per_step() const override { return context_.config.joint.labelled_batch + context_.config.joint.pool_batch; }
+
+ private:
+  PhaseContext context_;
+  Learner& learner_;
+};
+
+/// One step of D on these pairs (paper Eq. 5): one forward pass over all. Returns the rank's share of the loss.
+double train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
+                           const Tensor& generated_photos, const Tensor& generated_rasters);
+
+}  // namespace duet

@@ -1,0 +1,44 @@
+#include "trainer/phases/generator_fit.h"
+
+#include "trainer/models/draw_noise.h"
+#include "trainer/models/stroke_batch.h"
+#include "trainer/objectives/vae_loss.h"
+
+namespace duet {
+
+GeneratorFit::GeneratorFit(const PhaseContext& context, StreamName stream, Learner& learner)
+    : context_(context), stream_(stream), learner_(learner) {}
+
+Scalars GeneratorFit::step(std::int64_t done) {
+  const auto& config = context_.config.generator;
+  auto& generator = *context_.networks.generator;
+  const auto batch = context_.streams.next(stream_);
+  const auto side = context_.config.data.image_side;
+  const auto device = context_.device.device;
+  const auto images = batch.photos.empty() ? rasters_of(batch, side, device) : photos_of(batch, side, device);
+  const auto source = stream_ == StreamName::strokes ? CacheSource::strokes_map : CacheSource::labelled_map;
+  const auto map = encoded_maps(context_, source, batch.photos.empty() ? batch.record : batch.photo, batch.flipped, images);
+
+  const Autocast autocast(context_.device);
+  const auto latent = generator.latent(map);
+  const auto noise = latent_noise(context_.config.run.seed, noise_step(stream_, done), batch.position, config.latent);
+  const auto z = Generator::sample_latent(latent, noise);
+  const auto strokes = make_stroke_batch(batch.sequences, generator.offset_scale(), context_.device.dtype, device, "a training sequence");
+  const auto hidden = generator.teacher_forced(map, z, strokes.inputs, strokes.lengths);
+  const auto reconstruction = reconstruction_terms(generator.output(hidden), strokes.targets, strokes.lengths);
+  const auto divergence = divergence_terms(latent.mean, latent.log_variance);
+
+  VaeBatch global{.size = config.batch, .divergence_weight = divergence_weight(config, done), .divergence_floor = config.kl_floor};
+  global.mean_divergence = context_.ranks.statistics.all_reduce(divergence.sum().item<double>()) / static_cast<double>(global.size);
+  const auto loss = vae_loss(reconstruction, divergence, global);
+  const auto norm = learner_.apply(loss, generator_learning_rate(config, done));
+
+  const auto size = static_cast<double>(global.size);
+  const auto ranks = static_cast<double>(context_.ranks.size());
+  return {{"total", loss.item<double>()},
+          {"reconstruction", reconstruction.sum().item<double>() / size},
+          {"divergence", global.mean_divergence / ranks},
+          {"gradient_norm", norm / ranks}};
+}
+
+}  // namespace duet

@@ -1,0 +1,23 @@
+#pragma once
+#include "trainer/phases/context.h"
+#include "trainer/phases/learner.h"
+#include "trainer/phases/phase.h"
+
+namespace duet {
+
+/// G on drawings with the variational loss (method.md §3.5): on strokes, whose own rasters are the photos (§3.7), or on labelled pairs.
+class GeneratorFit : public Phase {
+ public:
+  /// `stream`: strokes or generator_pairs. `learner`: of generator.trained_parameters().
+  GeneratorFit(const PhaseContext& context, StreamName stream, Learner& learner);
+
+  Scalars step(std::int64_t done) override;
+  std::int64_t samples_per_step() const override { return context_.config.generator.batch; }
+
+ private:
+  PhaseContext context_;
+  StreamName stream_;
+  Learner& learner_;
+};
+
+}  // namespace duet

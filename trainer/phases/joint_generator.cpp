@@ -1,0 +1,171 @@
+#include "trainer/phases/joint_generator.h"
+
+#include "cluster/reducer/tensor_collectives.h"
+#include "trainer/models/draw_noise.h"
+#include "trainer/models/stroke_batch.h"
+#include "trainer/objectives/triplet.h"
+#include "trainer/objectives/vae_loss.h"
+#include "trainer/phases/pseudo_sketches.h"
+
+namespace duet {
+namespace {
+
+std::vector<std::pair<std::string, Tensor>> output_of(const Generator& generator) {
+  std::vector<std::pair<std::string, Tensor>> pairs;
+  for (const auto& [name, tensor] : generator.output_parameters()) pairs.emplace_back(name, tensor);
+  return pairs;
+}
+
+}  // namespace
+
+JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner)
+    : context_(context), learner_(learner), policy_reducer_(output_of(*context.networks.generator), context.ranks.gradients) {}
+
+std::int64_t JointGenerator::samples_per_step() const {
+  const auto& joint = context_.config.joint;
+  return joint.generator_batch + (joint.policy > 0 ? joint.pool_batch : 0);
+}
+
+Json JointGenerator::place() const {
+  return Json{{"reward_mean", reward_mean_.value}, {"reward_started", reward_mean_.started}, {"order", policy_reducer_.order()}};
+}
+
+void JointGenerator::set_place(const Json& place) {
+  const std::string subject = "progress.json: joint_generator";
+  reward_mean_ = {.value = member<double>(place, "reward_mean", subject), .started = member<bool>(place, "reward_started", subject)};
+  policy_reducer_.set_order(member<std::vector<std::string>>(place, "order", subject));
+}
+
+JointGenerator::Photos JointGenerator::next_photos() {
+  const auto side = context_.config.data.image_side;
+  const auto device = context_.device.device;
+  Photos photos{.pairs = context_.streams.next(StreamName::joint_pairs)};
+  const auto& pairs = photos.pairs;
+  photos.photos = photos_of(pairs, side, device);
+  photos.map = encoded_maps(context_, CacheSource::labelled_map, pairs.photo, pairs.flipped, photos.photos);
+  photos.photo = pairs.photo;
+  photos.position = pairs.position;
+  photos.group.assign(photos.photo.size(), 0);
+  if (context_.config.joint.policy > 0) {
+    const auto pool = context_.streams.next(StreamName::joint_pool);
+    const auto pool_photos = photos_of(pool, side, device);
+    const auto map = encoded_maps(context_, CacheSource::pool_map, pool.photo, pool.flipped, pool_photos);
+    photos.photos = at::cat({photos.photos, pool_photos});
+    photos.map = at::cat({photos.map, map});
+    photos.photo.insert(photos.photo.end(), pool.photo.begin(), pool.photo.end());
+    photos.group.resize(photos.photo.size(), 1);
+    // Positions of the two streams must not meet: their noise would be the same.
+    for (const auto position : pool.position) photos.position.push_back(position | (std::int64_t{1} << 62));
+  }
+  return photos;
+}
+
+Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const {
+  const auto& config = context_.config;
+  auto& generator = *context_.networks.generator;
+  const bool last_layer = config.joint.generator_scope == "last_layer";
+  const auto rows = photos.pairs.size();
+  const auto strokes = make_stroke_batch(photos.pairs.sequences, generator.offset_scale(), context_.device.dtype, context_.device.device,
+                                         "a training sequence");
+  const Autocast autocast(context_.device);
+  Tensor hidden;
+  Generator::Latent latent;
+  {
+    const at::AutoGradMode gradients(!last_layer);
+    const auto map = photos.map.narrow(0, 0, rows);
+    latent = generator.latent(map);
+    const auto positions = std::span(photos.position).first(static_cast<std::size_t>(rows));
+    const auto noise = latent_noise(config.run.seed, noise_step(StreamName::joint_pairs, done), positions, config.generator.latent);
+    hidden = generator.teacher_forced(map, Generator::sample_latent(latent, noise), strokes.inputs, strokes.lengths);
+  }
+  const auto reconstruction = reconstruction_terms(generator.output(hidden), strokes.targets, strokes.lengths);
+  const auto divergence = divergence_terms(latent.mean, latent.log_variance);
+  VaeBatch global{
+      .size = config.joint.generator_batch, .divergence_weight = config.generator.kl_weight, .divergence_floor = config.generator.kl_floor};
+  global.mean_divergence = context_.ranks.statistics.all_reduce(divergence.sum().item<double>()) / static_cast<double>(global.size);
+  const auto loss = vae_loss(reconstruction, divergence, global);
+  scalars.emplace_back("reconstruction", reconstruction.sum().item<double>() / static_cast<double>(global.size));
+  return config.joint.vae * loss;
+}
+
+Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const {
+  at::NoGradGuard no_gradients;
+  const Autocast autocast(context_.device);
+  const auto& joint = context_.config.joint;
+  auto& networks = context_.networks;
+  const auto own = rasters.size(0);
+  auto reward = at::zeros({own}, at::TensorOptions().dtype(context_.device.dtype).device(context_.device.device));
+  if (joint.reward_triplet > 0) {
+    const EvaluationMode evaluation(*networks.retrieval);
+    const auto dimension = networks.retrieval->dimension();
+    const auto gathered =
+        all_gather_rows(at::cat({networks.retrieval->embed(rasters), networks.retrieval->embed(photos.photos)}, 1), context_.ranks.data);
+    std::vector<std::int64_t> photo(static_cast<std::size_t>(gathered.size(0))), group(photo.size());
+    context_.ranks.data.all_gather(photos.photo.data(), photo.data(), own, DataType::int64);
+    context_.ranks.data.all_gather(photos.group.data(), group.data(), own, DataType::int64);
+    const auto negative =
+        negatives({photo, group}, context_.config.run.seed, static_cast<std::uint64_t>(noise_step(StreamName::joint_pool, done)));
+    const auto sketch = gathered.narrow(1, 0, dimension), positive = gathered.narrow(1, dimension, dimension);
+    const auto index = at::tensor(negative, at::kLong).to(positive.device());
+    const auto terms = triplet_terms(sketch, positive, positive.index_select(0, index), context_.config.retrieval.margin);
+    reward -= joint.reward_triplet * terms.narrow(0, own * context_.ranks.rank(), own);
+  }
+  if (joint.reward_discriminator > 0) reward += joint.reward_discriminator * networks.discriminator->score(photos.photos, rasters);
+  return reward;
+}
+
+Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars) {
+  const auto& config = context_.config;
+  auto& generator = *context_.networks.generator;
+  const DrawPurpose purpose{StreamName::joint_pool, done, photos.position};
+  const auto map = photos.map.detach();
+  const auto drawn = draw_sketches(context_, map, purpose, /*temperature=*/1, /*keep_hidden=*/true);
+  const auto reward = rewards(photos, rasters_of(context_, drawn.sketches), done);
+  const auto global = static_cast<double>(reward.size(0)) * context_.ranks.size();
+  const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
+
+  auto baseline = at::zeros_like(reward);
+  if (config.joint.baseline == "mean") {
+    baseline.fill_(reward_mean_.started ? reward_mean_.value : mean_reward);
+    reward_mean_.update(mean_reward);
+  } else if (config.joint.baseline == "greedy") {
+    const auto greedy = draw_sketches(context_, map, purpose, /*temperature=*/0, /*keep_hidden=*/false);
+    baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
+  }
+
+  const Autocast autocast(context_.device);
+  const auto& drawing = drawn.drawing;
+  const auto likelihood = drawing_log_likelihood(generator.output(drawing.hidden), drawing.offsets, drawing.pen, drawing.length);
+  const PolicyOptions options{.weight = config.joint.policy,
+                              .steps = config.joint.policy_norm == "max" ? static_cast<double>(config.generator.max_steps) : 1.0,
+                              .batch = static_cast<std::int64_t>(global)};
+  scalars.emplace_back("reward", mean_reward / context_.ranks.size());
+  scalars.emplace_back("drawn_steps", drawing.length.sum().item<double>() / global);
+  return policy_gradient_loss(likelihood, reward, baseline, options);
+}
+
+Scalars JointGenerator::step(std::int64_t done) {
+  const auto& config = context_.config;
+  const auto photos = next_photos();
+  Scalars scalars;
+  std::vector<Tensor> policy_gradients;
+  const auto output = context_.networks.generator->output_parameters();
+  if (config.joint.policy > 0) {
+    const auto loss = policy_loss(photos, done, scalars);
+    policy_reducer_.arm();
+    loss.backward();
+    policy_reducer_.finish();
+    clip_gradients(output, config.generator.clip);
+    for (const auto& [name, tensor] : output) policy_gradients.push_back(tensor.grad().clone());
+  }
+  if (config.joint.vae > 0) {
+    learner_.reduce(variational_loss(photos, done, scalars));
+    clip_gradients(learner_.parameters(), config.generator.clip);
+    for (std::size_t i = 0; i < policy_gradients.size(); ++i) output[i].tensor.grad().add_(policy_gradients[i]);
+  }
+  const auto norm = learner_.step(config.joint.generator_learning_rate);
+  scalars.emplace_back("gradient_norm", norm / context_.ranks.size());
+  return scalars;
+}
+
+}  // namespace duet

@@ -1,0 +1,42 @@
+#pragma once
+#include "trainer/objectives/policy_gradient.h"
+#include "trainer/phases/context.h"
+#include "trainer/phases/learner.h"
+#include "trainer/phases/phase.h"
+
+namespace duet {
+
+/// One step of G in the joint loop (method.md §7, §8.3; paper Eq. 8–9): the variational loss on labelled pairs, and REINFORCE on labelled
+/// and pool photos with F and D, as they stand, as critics. The policy gradient reaches the output layer only; the variational loss what
+/// joint.generator_scope says. Both gradients are clipped apart.
+class JointGenerator : public Phase {
+ public:
+  /// `learner`: of output_parameters() (last_layer) or trained_parameters() (all), its optimiser without clipping.
+  JointGenerator(const PhaseContext& context, Learner& learner);
+
+  Scalars step(std::int64_t done) override;
+  std::int64_t samples_per_step() const override;
+
+  /// The reward's running mean, and the order of the policy's reducer.
+  Json place() const;
+  void set_place(const Json& place);
+
+ private:
+  struct Photos {
+    Batch pairs;         ///< labelled, with sequences
+    Tensor photos, map;  ///< labelled rows, then pool rows
+    std::vector<std::int64_t> photo, group, position;
+  };
+
+  Photos next_photos();
+  Tensor variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const;
+  Tensor rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const;
+  Tensor policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars);
+
+  PhaseContext context_;
+  Learner& learner_;
+  GradientReducer policy_reducer_;
+  RewardMean reward_mean_;
+};
+
+}  // namespace duet

@@ -1,0 +1,143 @@
+#include "trainer/phases/joint_retrieval.h"
+
+#include "base/error.h"
+#include "trainer/objectives/distillation.h"
+#include "trainer/phases/discriminator_warmup.h"
+#include "trainer/phases/objective.h"
+
+namespace duet {
+
+JointRetrieval::JointRetrieval(const PhaseContext& context, Learner& retrieval, Learner* discriminator)
+    : context_(context), retrieval_(retrieval), discriminator_(discriminator) {}
+
+std::int64_t JointRetrieval::samples_per_step() const {
+  const auto& joint = context_.config.joint;
+  return 2 * (joint.labelled_batch + (joint.pool > 0 ? joint.pool_batch : 0));
+}
+
+void JointRetrieval::draw_block(std::int64_t first_step) {
+  const auto& config = context_.config;
+  const auto side = config.data.image_side;
+  auto& streams = context_.streams;
+  block_.clear();
+  const auto steps = std::min(config.joint.retrieval_steps, config.joint.steps - first_step);
+  std::vector<Tensor> maps;
+  std::vector<std::int64_t> positions;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    auto& batch = block_.emplace_back();
+    batch.augmented = streams.next(StreamName::pool);
+    batch.plain = streams.next(StreamName::pool_plain);
+    batch.plain_photos = photos_of(batch.plain, side, context_.device.device);
+    maps.push_back(encoded_maps(context_, CacheSource::pool_map, batch.plain.photo, batch.plain.flipped, batch.plain_photos).detach());
+    positions.insert(positions.end(), batch.plain.position.begin(), batch.plain.position.end());
+  }
+  const DrawPurpose purpose{StreamName::pool, first_step, positions};
+  const auto drawn = draw_sketches(context_, at::cat(maps), purpose, config.joint.temperature, false);
+  const auto plain = rasters_of(context_, drawn.sketches);
+  const auto moved = rasters_of(context_, augmented(context_, drawn.sketches, purpose));
+  std::int64_t row = 0;
+  for (auto& batch : block_) {
+    batch.plain_rasters = plain.narrow(0, row, batch.plain.size());
+    batch.moved_rasters = moved.narrow(0, row, batch.plain.size());
+    row += batch.plain.size();
+  }
+  block_start_ = first_step;
+}
+
+Tensor JointRetrieval::teacher_distance_labelled(const Batch& plain, const Tensor& photos, const Tensor& rasters) const {
+  return pair_distance(teacher_embeddings(context_, CacheSource::labelled_sketch_teacher, plain.record, plain.flipped, rasters),
+                       teacher_embeddings(context_, CacheSource::labelled_photo_teacher, plain.photo, plain.flipped, photos));
+}
+
+Tensor JointRetrieval::teacher_distance_pool(const PoolBatch& pool) const {
+  at::NoGradGuard no_gradients;
+  const Autocast autocast(context_.device);
+  const auto sketch = context_.networks.teacher->embed(pool.plain_rasters);
+  return pair_distance(
+      sketch, teacher_embeddings(context_, CacheSource::pool_photo_teacher, pool.plain.photo, pool.plain.flipped, pool.plain_photos));
+}
+
+Scalars JointRetrieval::step(std::int64_t done) {
+  const auto& config = context_.config;
+  const auto& joint = config.joint;
+  auto& networks = context_.networks;
+  auto& streams = context_.streams;
+  const auto side = config.data.image_side;
+  const auto device = context_.device.device;
+  const auto ranks = static_cast<double>(context_.ranks.size());
+  const bool with_pool = joint.pool > 0;
+  const bool with_teacher = joint.distillation > 0;
+
+  const auto inside = done % joint.retrieval_steps;
+  if (with_pool && block_start_ != done - inside) {
+    if (inside == 0) {
+      block_place_ = to_json(streams.at(StreamName::pool).state());
+    } else {  // resumed inside a block: draw it again from where it began
+      const auto place = stream_state_from_json(block_place_, "progress.json: pool block");
+      streams.at(StreamName::pool).seek(place);
+      streams.at(StreamName::pool_plain).seek(place);
+    }
+    draw_block(done - inside);
+  }
+  const PoolBatch* pool = with_pool ? &block_.at(static_cast<std::size_t>(inside)) : nullptr;
+
+  const auto labelled = streams.next(StreamName::joint_labelled);
+  const auto plain = streams.next(StreamName::joint_plain);
+  const auto plain_photos = photos_of(plain, side, device), plain_rasters = rasters_of(plain, side, device);
+  const auto n_labelled = labelled.size();
+  const auto n_pool = pool ? pool->plain.size() : 0;
+
+  // ω is a constant of this step, by D as it is before its own update (method.md §5).
+  Tensor certainty;
+  if (pool && joint.certainty > 0) {
+    const Autocast autocast(context_.device);
+    certainty = networks.discriminator->score(pool->plain_photos, pool->plain_rasters).to(context_.device.dtype);
+  }
+
+  Tensor loss, labelled_loss, pool_loss, drift;
+  {
+    const Autocast autocast(context_.device);
+    auto photos = photos_of(labelled, side, device), rasters = rasters_of(labelled, side, device);
+    if (pool) {
+      photos = at::cat({photos, photos_of(pool->augmented, side, device)});
+      rasters = at::cat({rasters, pool->moved_rasters});
+    }
+    const auto photo = networks.retrieval->embed(photos);
+    const auto sketch = networks.retrieval->embed(rasters);
+    const auto plain_options = sketch.options().requires_grad(false);
+
+    const auto human = gather_pairs(context_.ranks, sketch.narrow(0, 0, n_labelled), photo.narrow(0, 0, n_labelled), labelled.photo,
+                                    at::ones({n_labelled}, plain_options));
+    labelled_loss = retrieval_loss(config.retrieval, human, config.run.seed, noise_step(StreamName::joint_labelled, done));
+    loss = labelled_loss;
+    if (pool) {
+      const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
+      const auto pseudo = gather_pairs(context_.ranks, sketch.narrow(0, n_labelled, n_pool), photo.narrow(0, n_labelled, n_pool),
+                                       pool->plain.photo, weight);
+      pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_step(StreamName::pool, done));
+      loss = loss + joint.pool * pool_loss;
+    }
+    if (with_teacher) {
+      auto teacher = teacher_distance_labelled(plain, plain_photos, plain_rasters);
+      if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
+      const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), distillation_form(joint.distillation_form));
+      drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
+      loss = loss + joint.distillation * drift;
+    }
+  }
+  const auto norm = retrieval_.apply(loss, joint.learning_rate);
+  if (networks.average) networks.average->update(*networks.retrieval);
+
+  Scalars scalars{{"labelled", labelled_loss.item<double>() / ranks}};
+  if (pool) scalars.emplace_back("pool", pool_loss.item<double>() / ranks);
+  if (with_teacher) scalars.emplace_back("distillation", drift.item<double>());
+  if (certainty.defined()) scalars.emplace_back("certainty", certainty.sum().item<double>() / (static_cast<double>(n_pool) * ranks));
+  if (discriminator_ && pool) {
+    scalars.emplace_back("discriminator", train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, pool->plain_photos,
+                                                              pool->plain_rasters));
+  }
+  scalars.emplace_back("gradient_norm", norm / ranks);
+  return scalars;
+}
+
+}  // namespace duet

@@ -1,0 +1,66 @@
+#include "trainer/phases/networks.h"
+
+#include <ATen/autocast_mode.h>
+
+#include "base/log.h"
+#include "trainer/models/weights.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+namespace {
+
+template <typename Network>
+void load_backbone(Network& network, const std::string& file, const char* what) {
+  if (file.empty()) return;
+  const auto report = load_backbone_weights(network.backbone(), file);
+  say("{}: {} tensors of {} from {} ({} in the file not used)", what, report.fitting, network.backbone().name(), file,
+      report.unused.size());
+}
+
+}  // namespace
+
+Autocast::Autocast(const Device& device)
+    : type_(device.device.type()), on_(device.autocast_bf16), before_(on_ && at::autocast::is_autocast_enabled(type_)) {
+  if (!on_) return;
+  at::autocast::set_autocast_enabled(type_, true);
+  at::autocast::set_autocast_dtype(type_, at::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+Autocast::~Autocast() {
+  if (!on_) return;
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(type_, before_);
+}
+
+Networks::Networks(const TrainingConfig& config, Communicator* statistics, const Device& device)
+    : config_(config), context_{.dtype = device.dtype, .device = device.device, .seed = config.run.seed, .statistics = statistics} {
+  const Schedule schedule(config);
+  retrieval = std::make_unique<RetrievalNetwork>(config.retrieval, context_.within("retrieval"));
+  load_backbone(*retrieval, config.retrieval.weights, "retrieval");
+  if (!config.retrieval.initial.empty()) load_weights(*retrieval, config.retrieval.initial);
+  if (config.retrieval.average_decay > 0) average.emplace(*retrieval, config.retrieval.average_decay);
+  if (schedule.has_generator_stages()) {
+    generator = std::make_unique<Generator>(config.generator, context_.within("generator"));
+    load_backbone(*generator, config.generator.weights, "generator");
+    if (!config.generator.initial.empty()) load_weights(*generator, config.generator.initial);
+  }
+  if (schedule.trains_discriminator()) {
+    discriminator = std::make_unique<Discriminator>(config.discriminator, config.data.image_side, context_.within("discriminator"));
+  }
+}
+
+void Networks::make_teacher() {
+  teacher = std::make_unique<RetrievalNetwork>(config_.retrieval, context_.within("retrieval"));
+  teacher->set_training(false);
+  teacher->set_requires_grad(false);
+}
+
+void Networks::begin_joint() {
+  if (average) average->copy_to(*retrieval);
+  if (config_.joint.distillation <= 0) return;
+  make_teacher();
+  teacher->copy_from(*retrieval);
+}
+
+}  // namespace duet

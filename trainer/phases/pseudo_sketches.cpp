@@ -1,0 +1,79 @@
+#include "trainer/phases/pseudo_sketches.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "datasets/loader/sample.h"
+#include "datasets/sketch/affine.h"
+#include "trainer/models/draw_noise.h"
+#include "trainer/models/stroke_batch.h"
+
+namespace duet {
+
+std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement) {
+  const bool stretched = placement == "stretched";
+  std::vector<Sketch> sketches;
+  for (const auto& offsets : to_offset_lists(drawing)) {
+    auto sketch = from_offsets(offsets, offset_scale, stretched ? Placement::stretched : Placement::centred);
+    for (auto& point : sketch) {
+      if (!std::isfinite(point.x) || !std::isfinite(point.y)) {
+        throw NumericalError(
+            "the generator drew a point that is not finite. Lower generator.learning_rate, or resume from an earlier checkpoint.");
+      }
+      // The stretching variant truncates where the centred one rounds (method.md §3.9).
+      if (stretched) point.x = std::trunc(point.x), point.y = std::trunc(point.y);
+    }
+    sketches.push_back(std::move(sketch));
+  }
+  return sketches;
+}
+
+PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const DrawPurpose& purpose, double temperature,
+                             bool keep_hidden) {
+  at::NoGradGuard no_gradients;
+  const auto& config = context.config;
+  auto& generator = *context.networks.generator;
+  const auto key = noise_step(purpose.stream, purpose.step);
+  const auto latent = generator.latent(map);
+  const auto z = Generator::sample_latent(latent, latent_noise(config.run.seed, key, purpose.position, config.generator.latent));
+  const DrawOptions options{.temperature = temperature, .max_steps = config.generator.max_steps, .keep_hidden = keep_hidden};
+  const auto noise = temperature > 0 ? drawing_noise(config.run.seed, key, purpose.position, options.max_steps) : Tensor();
+  PseudoSketches drawn;
+  drawn.drawing = generator.draw(map, z, options, noise);
+  drawn.sketches = place_drawings(drawn.drawing, generator.offset_scale(), config.joint.placement);
+  return drawn;
+}
+
+Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches) {
+  const auto side = context.config.data.image_side;
+  const bool dark_on_white = context.config.run.sketch_polarity == "dark_on_white";
+  const auto count = static_cast<std::int64_t>(sketches.size());
+  auto rasters = at::empty({count, side, side}, at::kByte);
+  auto* pixels = rasters.data_ptr<std::uint8_t>();
+  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto row = begin; row < end; ++row) {
+      const auto raster = raster_of(sketches[static_cast<std::size_t>(row)], side, dark_on_white, "a generated sketch");
+      std::copy(raster.begin(), raster.end(), pixels + row * side * side);
+    }
+  });
+  return rasters.to(context.device.device);
+}
+
+std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const DrawPurpose& purpose) {
+  const auto& data = context.config.data;
+  std::vector<Sketch> moved;
+  for (std::size_t row = 0; row < sketches.size(); ++row) {
+    KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation,
+                       static_cast<std::uint64_t>(noise_step(purpose.stream, purpose.step)),
+                       static_cast<std::uint64_t>(purpose.position[row]));
+    const double degrees = random.uniform(-data.rotate_degrees, data.rotate_degrees);
+    const double scale = 1 + random.uniform(-data.scale, data.scale);
+    const double shift_x = kCanvasSide * random.uniform(-data.shift, data.shift);
+    const double shift_y = kCanvasSide * random.uniform(-data.shift, data.shift);
+    moved.push_back(transform(sketches[row], Affine::about_centre(degrees, scale, shift_x, shift_y)));
+  }
+  return moved;
+}
+
+}  // namespace duet

@@ -1,0 +1,35 @@
+#pragma once
+#include "datasets/sketch/sketch.h"
+#include "trainer/models/generator.h"
+#include "trainer/phases/context.h"
+
+namespace duet {
+
+/// Sketches that the generator drew for a batch of photos.
+struct PseudoSketches {
+  std::vector<Sketch> sketches;  ///< on the 256 canvas
+  Drawing drawing;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(sketches.size()); }
+};
+
+struct DrawPurpose {
+  StreamName stream;  ///< whose photos these are; with `step` and `position` it keys the noise
+  std::int64_t step = 0;
+  std::span<const std::int64_t> position;  ///< one a row
+};
+
+/// Draws a sketch for each map: z from its posterior, then greedily or at `temperature` (method.md §3.8). Without gradient.
+PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const DrawPurpose& purpose, double temperature,
+                             bool keep_hidden);
+
+/// The drawn steps put on the canvas as joint.placement says (method.md §3.9).
+std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement);
+
+/// As networks see them: uint8 [n, side, side] on the run's device, in the run's polarity.
+Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches);
+
+/// Moved by the configured augmentation, keyed by the purpose and row.
+std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const DrawPurpose& purpose);
+
+}  // namespace duet

@@ -1,0 +1,33 @@
+#include "trainer/phases/retrieval_fit.h"
+
+#include "trainer/phases/objective.h"
+
+namespace duet {
+
+double retrieval_learning_rate(const RetrievalConfig& config, std::int64_t done) {
+  if (done >= config.warmup_steps) return config.learning_rate;
+  return config.learning_rate * static_cast<double>(done + 1) / static_cast<double>(config.warmup_steps);
+}
+
+RetrievalFit::RetrievalFit(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
+
+Scalars RetrievalFit::step(std::int64_t done) {
+  const auto& config = context_.config;
+  auto& networks = context_.networks;
+  const auto batch = context_.streams.next(StreamName::retrieval);
+  Tensor loss;
+  {
+    const Autocast autocast(context_.device);
+    const auto photo = networks.retrieval->embed(photos_of(batch, config.data.image_side, context_.device.device));
+    const auto sketch = networks.retrieval->embed(rasters_of(batch, config.data.image_side, context_.device.device));
+    const auto pairs =
+        gather_pairs(context_.ranks, sketch, photo, batch.photo, at::ones({batch.size()}, sketch.options().requires_grad(false)));
+    loss = retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::retrieval, done));
+  }
+  const auto norm = learner_.apply(loss, retrieval_learning_rate(config.retrieval, done));
+  if (networks.average) networks.average->update(*networks.retrieval);
+  const auto ranks = static_cast<double>(context_.ranks.size());
+  return {{"total", loss.item<double>() / ranks}, {"gradient_norm", norm / ranks}};
+}
+
+}  // namespace duet

@@ -1,0 +1,24 @@
+#pragma once
+#include "trainer/phases/context.h"
+#include "trainer/phases/learner.h"
+#include "trainer/phases/phase.h"
+
+namespace duet {
+
+/// F on labelled pairs (method.md §2.3, §2.5), and its average of weights.
+class RetrievalFit : public Phase {
+ public:
+  RetrievalFit(const PhaseContext& context, Learner& learner);
+
+  Scalars step(std::int64_t done) override;
+  std::int64_t samples_per_step() const override { return 2 * context_.config.retrieval.batch; }
+
+ private:
+  PhaseContext context_;
+  Learner& learner_;
+};
+
+/// Linear warm-up to retrieval.learning_rate over retrieval.warmup_steps.
+double retrieval_learning_rate(const RetrievalConfig& config, std::int64_t done);
+
+}  // namespace duet
