@@ -1,0 +1,28 @@
+#pragma once
+#include <filesystem>
+#include <vector>
+
+#include "datasets/import/import.h"
+#include "datasets/import/prepared_photo.h"
+#include "datasets/import/report.h"
+
+namespace duet {
+
+/// A pool of unlabelled photos from any folders.
+struct PhotosOptions {
+  std::vector<std::filesystem::path> folders;
+  std::filesystem::path exclude_like;  ///< a store; photos that look like one of its photos (any split) are left out. Empty: none
+  ImportTarget target;
+  PhotoPreparation photo;
+  int threads = 0;  ///< 0: as many as cores
+};
+
+/// Writes a store of kind pool, split 'train'. A photo's id is its path below the folder it was found in, with extension; where several
+/// folders are named, that folder's own name comes first.
+/// JPEG, PNG and WebP files are taken, by content. Left out and listed with the photo they resemble: near-duplicates (perceptual hashes at
+/// most kLookAlikeDistance apart) of a photo taken before, of one that the store to append to has, of one in exclude_like.
+/// The store is the same for any number of threads. Memory grows by 16 bytes a photo; one folder's file names are held at a time.
+/// Throws as import_chairv2() does; DataError when no photo is left.
+ImportReport import_photos(const PhotosOptions& options, const ImportHooks& hooks = {});
+
+}  // namespace duet

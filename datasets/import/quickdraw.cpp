@@ -1,0 +1,175 @@
+#include "datasets/import/quickdraw.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "datasets/import/fingerprint_set.h"
+#include "datasets/import/line_reader.h"
+#include "datasets/import/utf8.h"
+#include "datasets/sketch/sketch.h"
+#include "datasets/store/store.h"
+
+namespace duet {
+
+namespace {
+
+constexpr std::size_t kMaxLineBytes = 4 << 20;
+constexpr double kLongerSide = 190;  // of every sketch of ChairV2
+constexpr std::uint64_t kValidationShare = 20;
+
+constexpr const char* kBadLine = "line is no drawing";
+constexpr const char* kNoExtent = "nothing is drawn";
+constexpr const char* kNotRecognised = "not recognised";
+constexpr const char* kTwice = "came before";
+
+/// Raw coordinates. Throws DataError saying what the line lacks.
+Sketch parse_strokes(const Json& drawing) {
+  if (!drawing.is_array() || drawing.empty()) throw DataError("no 'drawing' with strokes");
+  Sketch sketch;
+  for (const auto& stroke : drawing) {
+    if (!stroke.is_array() || stroke.size() < 2 || !stroke[0].is_array() || !stroke[1].is_array())
+      throw DataError("a stroke is not [[x…], [y…]]");
+    const auto& xs = stroke[0];
+    const auto& ys = stroke[1];
+    if (xs.size() != ys.size()) throw DataError("a stroke has {} x and {} y", xs.size(), ys.size());
+    if (sketch.size() + xs.size() > kMaxSketchPoints) throw DataError("more than {} points", kMaxSketchPoints);
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      if (!xs[i].is_number() || !ys[i].is_number()) throw DataError("a coordinate is no number");
+      sketch.push_back({xs[i].get<double>(), ys[i].get<double>(), i + 1 == xs.size() ? 1.0 : 0.0});
+    }
+  }
+  check_sketch(sketch, "drawing");
+  return sketch;
+}
+
+/// False when the drawing has no extent and cannot be scaled.
+bool place_on_canvas(Sketch& sketch) {
+  const auto [left, right] = std::minmax_element(sketch.begin(), sketch.end(), [](auto& a, auto& b) { return a.x < b.x; });
+  const auto [top, bottom] = std::minmax_element(sketch.begin(), sketch.end(), [](auto& a, auto& b) { return a.y < b.y; });
+  const double width = right->x - left->x, height = bottom->y - top->y;
+  const double middle_x = (left->x + right->x) / 2, middle_y = (top->y + bottom->y) / 2;
+  const double scale = kLongerSide / std::max(width, height);
+  if (!std::isfinite(scale)) return false;
+  for (auto& point : sketch) {
+    point.x = (point.x - middle_x) * scale + kCanvasSide / 2.0;
+    point.y = (point.y - middle_y) * scale + kCanvasSide / 2.0;
+  }
+  return true;
+}
+
+std::string text_or_number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  return found->is_number_integer() ? found->dump() : std::string();
+}
+
+class Import {
+ public:
+  Import(const QuickdrawOptions& options, const ImportHooks& hooks)
+      : options_(options), hooks_(hooks), report_(options.target.list_file), writer_(open_target(options.target, StoreKind::strokes, {})) {
+    for (const auto& file : options.files) {
+      std::error_code error;
+      const auto size = std::filesystem::file_size(file, error);
+      if (error) throw InputMissing("{}: {}.", file.string(), error.message());
+      total_bytes_ += static_cast<std::int64_t>(size);
+    }
+    if (!options.target.append) return;
+    const auto view = Store::open(options.target.store)->view("all");
+    for (std::int64_t i = 0; i < view.sketch_count(); ++i) seen_.insert(checksum(bytes_of(view.read_sketch(i).id)));
+  }
+
+  ImportReport run() {
+    report_.count("drawings imported", 0);
+    for (const auto& file : options_.files) read_file(file);
+    if (report_.counted("drawings imported") == 0)
+      throw DataError("{}: no drawing to import.\n{}", options_.files.front().string(), report_.text());
+    std::vector<std::string> names;
+    for (const auto& file : options_.files) names.push_back(file.filename().string());
+    const auto manifest = writer_.commit(
+        {{"source", "quickdraw"}, {"files", names}, {"recognized_only", options_.recognized_only}, {"report", report_.json()}});
+    for (const auto& [split, counts] : manifest.splits()) report_.remark(fmt::format("Split '{}': {} drawings.", split, counts.sketches));
+    report_.close();
+    return std::move(report_);
+  }
+
+ private:
+  void read_file(const std::filesystem::path& file) {
+    LineReader reader(file, kMaxLineBytes);
+    std::string line;
+    std::int64_t taken = 0;
+    while (taken < options_.max_drawings) {
+      const auto found = reader.next(line);
+      if (found == LineReader::Found::end) break;
+      const auto where = fmt::format("{}:{}", file.filename().string(), reader.number());
+      if (found == LineReader::Found::too_long)
+        report_.leave_out(kBadLine, where, fmt::format("longer than {} bytes", kMaxLineBytes));
+      else if (!line.empty())
+        taken += take(line, where, file.stem().string()) ? 1 : 0;
+      report_progress(hooks_, options_.target, finished_bytes_ + reader.position(), total_bytes_);
+    }
+    finished_bytes_ += static_cast<std::int64_t>(std::filesystem::file_size(file));
+  }
+
+  /// True when the line's drawing went into the store.
+  bool take(const std::string& line, const std::string& where, const std::string& default_word) {
+    report_.count("lines");
+    const auto object = Json::parse(line, nullptr, false);
+    if (!object.is_object()) {
+      report_.leave_out(kBadLine, where, "no JSON object");
+      return false;
+    }
+    if (options_.recognized_only && object.value("recognized", Json()) != Json(true)) {
+      report_.leave_out(kNotRecognised, where);
+      return false;
+    }
+    try {
+      SketchRecord record{.id = id_of(object, where, default_word), .points = parse_strokes(object.value("drawing", Json()))};
+      const auto fingerprint = checksum(bytes_of(record.id));
+      if (!place_on_canvas(record.points)) {
+        report_.leave_out(kNoExtent, where, record.id);
+      } else if (!seen_.insert(fingerprint)) {
+        report_.leave_out(kTwice, where, record.id);
+      } else {
+        record.split = fingerprint % kValidationShare == 0 ? "validation" : "train";
+        writer_.add_sketch(record);
+        report_.count("drawings imported");
+        return true;
+      }
+    } catch (const DataError& fault) {
+      report_.leave_out(kBadLine, where, fault.what());
+    }
+    return false;
+  }
+
+  static std::string id_of(const Json& object, const std::string& where, const std::string& default_word) {
+    auto word = text_or_number(object, "word"), key = text_or_number(object, "key_id");
+    if (word.empty()) word = default_word;
+    if (key.empty()) key = where;
+    std::replace(word.begin(), word.end(), '/', '-');
+    return printable(word, 200) + "/" + printable(key, 200);
+  }
+
+  const QuickdrawOptions& options_;
+  const ImportHooks& hooks_;
+  ImportReport report_;
+  StoreWriter writer_;
+  FingerprintSet seen_;
+  std::int64_t total_bytes_ = 0;
+  std::int64_t finished_bytes_ = 0;
+};
+
+}  // namespace
+
+ImportReport import_quickdraw(const QuickdrawOptions& options, const ImportHooks& hooks) {
+  if (options.files.empty()) throw UsageError("no file of drawings is named.");
+  if (options.max_drawings < 1) throw UsageError("--max-drawings is {}; it must be at least 1.", options.max_drawings);
+  return Import(options, hooks).run();
+}
+
+}  // namespace duet

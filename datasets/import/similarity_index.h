@@ -1,0 +1,46 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace duet {
+
+/// Finds, among 64-bit perceptual hashes, those within a few bits of a given one, without comparing it to all.
+///
+/// Two hashes that differ in at most r bits differ in at most ⌊r/2⌋ bits in one of their halves. Each half has a chained hash table; a
+/// search looks up every pattern within ⌊r/2⌋ bits of its own halves. Memory: 16 bytes a hash and 32 MiB. One thread at a time.
+class SimilarityIndex {
+ public:
+  /// radius: 0 … 7 bits.
+  explicit SimilarityIndex(int radius);
+
+  /// Returns the hash's number: 0, 1, 2, … in the order of adding. At most 2³² − 2.
+  std::int64_t add(std::uint64_t hash);
+
+  /// Numbers of all hashes within the radius, ascending.
+  std::vector<std::int64_t> matches(std::uint64_t hash) const;
+
+  /// The nearest within the radius; of equally near ones the first added.
+  std::optional<std::int64_t> nearest(std::uint64_t hash) const;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(entries_.size()); }
+
+ private:
+  static constexpr int kTableBits = 22;
+  struct Entry {
+    std::uint64_t hash;
+    std::uint32_t next[2];  // number + 1 of the next entry in the chain of each table
+  };
+  static_assert(sizeof(Entry) == 16, "what the header promises");
+
+  static std::uint32_t half(std::uint64_t hash, int table) { return static_cast<std::uint32_t>(hash >> (32 * table)); }
+  static std::size_t bucket(std::uint32_t half) { return (half * 0x9E3779B1U) >> (32 - kTableBits); }
+
+  int radius_;
+  std::vector<std::uint32_t> patterns_;  // all of at most ⌊radius / 2⌋ bits
+  std::vector<std::uint32_t> heads_[2];
+  std::deque<Entry> entries_;  // no reallocation: a vector would hold three times as much while it grows
+};
+
+}  // namespace duet
