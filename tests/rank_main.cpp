@@ -1,11 +1,18 @@
 #include <gtest/gtest.h>
 
-#include "cluster/world.h"
+#include "tests/rank_world.h"
+
+namespace {
+duet::World* world_of_tests = nullptr;
+}
+
+duet::World& test_world() { return *world_of_tests; }
 
 // Every rank runs every case; only rank 0 prints. A rank whose case fails exits with 1, which mpirun reports.
 int main(int count, char** values) {
   testing::InitGoogleTest(&count, values);
-  duet::World world;
+  duet::World world({.timeout_seconds = 60});
+  world_of_tests = &world;
   if (world.rank() != 0) {
     auto& listeners = testing::UnitTest::GetInstance()->listeners();
     if (world.size() > 1) delete listeners.Release(listeners.default_result_printer());
