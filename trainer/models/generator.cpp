@@ -1,0 +1,140 @@
+#include "trainer/models/generator.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace duet {
+namespace {
+
+constexpr std::int64_t kPoint = 5;  // Δx, Δy, pen one-hot
+
+}  // namespace
+
+Generator::Generator(const GeneratorConfig& config, const NetworkContext& context)
+    : config_(config),
+      backbone_(
+          make_backbone(config.backbone, parse_batch_norm_mode(config.batch_norm), context.within("backbone"), BackboneTap::generator)),
+      latent_mean_(context.within("latent_mean"), backbone_->channels(), config.latent),
+      latent_log_variance_(context.within("latent_log_variance"), backbone_->channels(), config.latent),
+      initial_state_(context.within("initial_state"), config.latent, 2 * config.hidden),
+      attention_convolution_(
+          context.within("attention.convolution"),
+          {.inputs = backbone_->channels(), .outputs = config.attention, .kernel = {3, 3}, .padding = {1, 1}, .bias = true},
+          1 / std::sqrt(9.0 * static_cast<double>(backbone_->channels()))) {
+  if (config.pooling != "average" && config.pooling != "max")
+    throw UsageError("generator.pooling is '{}'; it can be 'average' or 'max'", config.pooling);
+  if (config.mixtures < 1 || config.hidden < 1 || config.attention < 1 || config.latent < 1)
+    throw UsageError("generator: mixtures {}, hidden {}, attention {} and latent {} must be at least 1", config.mixtures, config.hidden,
+                     config.attention, config.latent);
+  const auto hidden = config.hidden;
+  const auto add_uniform = [&](const std::string& name, at::IntArrayRef shape, std::int64_t inputs) {
+    return add_parameter(name, uniform_values(context, name, shape, 1 / std::sqrt(static_cast<double>(inputs))));
+  };
+  const auto add_zeros = [&](const std::string& name, at::IntArrayRef shape) {
+    return add_parameter(name, constant_values(context, shape, 0));
+  };
+  state_weight_ = add_uniform("attention.state.weight", {config.attention, hidden}, hidden);
+  state_bias_ = add_zeros("attention.state.bias", {config.attention});
+  score_ = add_uniform("attention.score.weight", {config.attention}, config.attention);
+  weight_ih_ = add_uniform("lstm.weight_ih", {4 * hidden, backbone_->channels() + kPoint}, hidden);
+  weight_hh_ = add_uniform("lstm.weight_hh", {4 * hidden, hidden}, hidden);
+  bias_ih_ = add_uniform("lstm.bias_ih", {4 * hidden}, hidden);
+  bias_hh_ = add_uniform("lstm.bias_hh", {4 * hidden}, hidden);
+  output_weight_ = add_uniform("output.weight", {6 * config.mixtures + 3, hidden}, hidden);
+  output_bias_ = add_zeros("output.bias", {6 * config.mixtures + 3});
+  offset_scale_ = add_buffer("offset_scale", constant_values(context, {1}, 1));
+  add_child("backbone", *backbone_);
+  add_child("latent_mean", latent_mean_);
+  add_child("latent_log_variance", latent_log_variance_);
+  add_child("initial_state", initial_state_);
+  add_child("attention.convolution", attention_convolution_);
+  if (!config.train_backbone) backbone_->set_requires_grad(false);
+}
+
+Tensor Generator::encode(const Tensor& photos) {
+  if (config_.train_backbone) return backbone_->features(photos);
+  const at::NoGradGuard guard;
+  return backbone_->features(photos);
+}
+
+Generator::Latent Generator::latent(const Tensor& map) const {
+  const auto pooled = config_.pooling == "max" ? map.amax({2, 3}) : map.mean({2, 3});
+  return {latent_mean_.forward(pooled), latent_log_variance_.forward(pooled)};
+}
+
+Tensor Generator::sample_latent(const Latent& latent, const Tensor& noise) {
+  return latent.mean + (0.5 * latent.log_variance).exp() * noise.to(latent.mean.options());
+}
+
+Tensor Generator::teacher_forced(const Tensor& map, const Tensor& z, const Tensor& inputs, const Tensor& lengths) const {
+  return duet::teacher_forced(photos(map), start(z), inputs, lengths, decoder_weights());
+}
+
+MixtureOutput Generator::output(const Tensor& hidden) const { return split_mixture(at::linear(hidden, output_weight_, output_bias_)); }
+
+Drawing Generator::draw(const Tensor& map, const Tensor& z, const DrawOptions& options, const Tensor& noise) const {
+  const at::NoGradGuard guard;
+  if (map.is_cpu()) return draw_on_cpu(photos(map), start(z), decoder_weights(), {output_weight_, output_bias_}, options, noise);
+  return draw_anywhere(photos(map), start(z), options, noise);
+}
+
+std::vector<NamedTensor> Generator::output_parameters() const { return {{"output.weight", output_weight_}, {"output.bias", output_bias_}}; }
+
+std::vector<NamedTensor> Generator::trained_parameters() const {
+  auto trained = parameters();
+  if (!config_.train_backbone) std::erase_if(trained, [](const NamedTensor& entry) { return entry.name.starts_with("backbone."); });
+  return trained;
+}
+
+double Generator::offset_scale() const { return offset_scale_.item<double>(); }
+
+void Generator::set_offset_scale(double pixels) {
+  if (!(pixels > 0) || !std::isfinite(pixels)) throw UsageError("the offset scale is {}; it must be a positive number of pixels", pixels);
+  offset_scale_.fill_(pixels);
+}
+
+DecoderPhotos Generator::photos(const Tensor& map) const {
+  const auto positions_last = [](const Tensor& x) { return x.permute({0, 2, 3, 1}).flatten(1, 2).contiguous(); };
+  return {positions_last(map), positions_last(attention_convolution_.forward(map))};
+}
+
+DecoderState Generator::start(const Tensor& z) const {
+  const auto state = initial_state_.forward(z).tanh().chunk(2, 1);
+  return {state[0], state[1]};
+}
+
+DecoderWeights Generator::decoder_weights() const {
+  return {state_weight_, state_bias_, score_, weight_ih_, weight_hh_, bias_ih_, bias_hh_};
+}
+
+/// Step by step in tensor operations, for any device.
+Drawing Generator::draw_anywhere(const DecoderPhotos& photos, DecoderState state, const DrawOptions& options, const Tensor& noise) const {
+  const auto n = photos.map.size(0);
+  const auto whole = photos.map.options().dtype(at::kLong);
+  const auto weights = decoder_weights();
+  auto point = at::zeros({n, kPoint}, photos.map.options());
+  point.select(1, 2).fill_(1);
+  auto length = at::full({n}, options.max_steps, whole);
+  auto running = at::ones({n}, whole.dtype(at::kBool));
+  std::vector<Tensor> offsets, pens, hidden;
+  const auto draws = options.temperature > 0 ? noise.to(photos.map.device()) : Tensor();
+  for (std::int64_t t = 0; t < options.max_steps && running.any().item<bool>(); ++t) {
+    state = decoder_step(photos, state, point, weights);
+    auto distribution = output(state.hidden);
+    if (options.ignore_end) distribution.pen = distribution.pen.narrow(-1, 0, 2);
+    const auto step =
+        options.temperature > 0 ? sampled_step(distribution, options.temperature, draws.select(1, t)) : greedy_step(distribution);
+    const auto alive = running.unsqueeze(1).to(step.offset.scalar_type());
+    offsets.push_back(step.offset * alive);
+    pens.push_back(at::where(running, step.pen, at::full_like(step.pen, 2)));
+    if (options.keep_hidden) hidden.push_back(state.hidden * alive);
+    point = at::cat({step.offset, at::one_hot(step.pen, 3).to(step.offset.scalar_type())}, 1);
+    const auto ends = running.logical_and(step.pen.eq(2));
+    length.masked_fill_(ends, t + 1);
+    running = running.logical_and(ends.logical_not());
+  }
+  return {at::stack(offsets, 1), at::stack(pens, 1), length, hidden.empty() ? Tensor() : at::stack(hidden, 1)};
+}
+
+}  // namespace duet
