@@ -29,6 +29,11 @@ add_library(torch INTERFACE)
 target_include_directories(torch SYSTEM INTERFACE ${DUET_LIBTORCH}/include ${DUET_LIBTORCH}/include/torch/csrc/api/include)
 target_link_libraries(torch INTERFACE ${DUET_LIBTORCH}/lib/libtorch_cpu.so ${DUET_LIBTORCH}/lib/libc10.so)
 target_link_options(torch INTERFACE -Wl,-rpath,${DUET_LIBTORCH}/lib:${DUET_LIBTORCH}/cuda -Wl,--allow-shlib-undefined)
+# The wheel carries headers of another fmt, whose code nobody links: the system's, which the rest of the program uses, must be found first.
+find_path(FMT_HEADERS fmt/format.h PATHS /usr/include /usr/local/include REQUIRED NO_DEFAULT_PATH)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/headers)
+file(CREATE_LINK ${FMT_HEADERS}/fmt ${PROJECT_BINARY_DIR}/headers/fmt SYMBOLIC)
+target_include_directories(torch INTERFACE ${PROJECT_BINARY_DIR}/headers)
 # Without OpenMP at::parallel_for silently runs on one thread. The wheel's own libgomp, so that a process holds one pool of threads.
 target_compile_options(torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 target_link_libraries(torch INTERFACE ${DUET_LIBTORCH}/lib/libgomp.so.1)
