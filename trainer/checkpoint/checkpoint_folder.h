@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -67,8 +68,8 @@ struct CheckpointOptions {
   std::int64_t keep_every = 0;  ///< multiples of this step are never deleted; 0: none
   Json configuration = Json::object();
   std::function<bool()>
-      may_publish;  ///< asked before anything becomes visible or is deleted: is this job still the owner of the run's folder?
-  std::function<void(SaveStage)> observer;  ///< called on the writing thread after each stage; for tests
+      may_publish = {};  ///< asked before anything becomes visible or is deleted: is this job still the owner of the run's folder?
+  std::function<void(SaveStage)> observer = {};  ///< called on the writing thread after each stage; for tests
 };
 
 /// RUN/checkpoints: writes checkpoints in a thread of its own and thins out old ones.
