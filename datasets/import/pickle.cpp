@@ -1,5 +1,6 @@
 #include "datasets/import/pickle.h"
 
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -18,6 +19,8 @@
 namespace duet {
 
 namespace {
+
+constexpr std::size_t kMaxDimensions = 8;
 
 /// An element type of NumPy: kind 'f', 'i', 'u' (or 'U', text of four bytes a character).
 struct ElementType {
@@ -334,7 +337,7 @@ class Machine {
   std::vector<std::int64_t> parse_shape(const Object& tuple) const {
     std::vector<std::int64_t> shape;
     std::int64_t count = 1;
-    if (tuple.items.size() > 8) fail("an array of {} dimensions.", tuple.items.size());
+    if (tuple.items.size() > kMaxDimensions) fail("an array of {} dimensions.", tuple.items.size());
     for (const auto item : tuple.items) {
       const auto length = expect(item, Kind::integer, "a length in an array's shape").number;
       if (length < 0) fail("an array of length {}.", length);
@@ -720,19 +723,19 @@ std::vector<double> PickledArrays::values(std::int64_t index) const {
   const auto count = static_cast<std::int64_t>(array.data.size()) / array.type.bytes;
   std::vector<double> values(static_cast<std::size_t>(count));
   // Walks C order; `offset` follows with the strides that the file's order has.
-  const std::size_t dimensions = array.shape.size();
-  std::vector<std::int64_t> stride(dimensions, 1), place(dimensions, 0);
-  for (std::size_t k = 1; k < dimensions; ++k) {
-    if (array.column_major)
-      stride[k] = stride[k - 1] * array.shape[k - 1];
-    else
-      stride[dimensions - 1 - k] = stride[dimensions - k] * array.shape[dimensions - k];
+  std::array<std::int64_t, kMaxDimensions> stride{}, place{};
+  const int dimensions = static_cast<int>(array.shape.size());
+  std::int64_t step = 1;
+  for (int k = 0; k < dimensions; ++k) {
+    const int dimension = array.column_major ? k : dimensions - 1 - k;
+    stride[dimension] = step;
+    step *= array.shape[dimension];
   }
   for (auto& value : values) {
     std::int64_t offset = 0;
-    for (std::size_t k = 0; k < dimensions; ++k) offset += place[k] * stride[k];
+    for (int k = 0; k < dimensions; ++k) offset += place[k] * stride[k];
     value = element(array.type, array.data.data() + offset * array.type.bytes);
-    for (std::size_t k = dimensions; k-- > 0;) {
+    for (int k = dimensions; k-- > 0;) {
       if (++place[k] < array.shape[k]) break;
       place[k] = 0;
     }

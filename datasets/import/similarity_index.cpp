@@ -20,9 +20,16 @@ void add_patterns(std::uint32_t pattern, int lowest, int more, std::vector<std::
 }  // namespace
 
 SimilarityIndex::SimilarityIndex(int radius) : radius_(radius) {
-  DUET_CHECK(radius >= 0 && radius <= 7, "radius {}", radius);
+  DUET_CHECK(radius >= 0 && radius <= 8, "radius {}", radius);
   add_patterns(0, 0, radius / 2, patterns_);
-  for (auto& heads : heads_) heads.assign(std::size_t{1} << kTableBits, 0);
+  std::stable_sort(patterns_.begin(), patterns_.end(), [](auto a, auto b) { return std::popcount(a) < std::popcount(b); });
+  const int bits[2] = {radius / 2, radius - radius / 2 - 1};
+  for (int table = 0; table < 2; ++table) {
+    pattern_count_[table] = static_cast<std::size_t>(
+        std::count_if(patterns_.begin(), patterns_.end(), [&](auto pattern) { return std::popcount(pattern) <= bits[table]; }));
+    heads_[table].assign(std::size_t{1} << kTableBits, 0);
+    used_[table].assign(std::size_t{1} << kTableBits, false);
+  }
 }
 
 std::int64_t SimilarityIndex::add(std::uint64_t hash) {
@@ -30,7 +37,9 @@ std::int64_t SimilarityIndex::add(std::uint64_t hash) {
   if (number >= std::numeric_limits<std::uint32_t>::max() - 1) throw DataError("more than {} photos in one store.", number);
   Entry entry{hash, {}};
   for (int table = 0; table < 2; ++table) {
-    auto& head = heads_[table][bucket(half(hash, table))];
+    const auto place = bucket(half(hash, table));
+    auto& head = heads_[table][place];
+    used_[table][place] = true;
     entry.next[table] = head;
     head = static_cast<std::uint32_t>(number + 1);
   }
@@ -41,8 +50,10 @@ std::int64_t SimilarityIndex::add(std::uint64_t hash) {
 std::vector<std::int64_t> SimilarityIndex::matches(std::uint64_t hash) const {
   std::vector<std::int64_t> found;
   for (int table = 0; table < 2; ++table) {
-    for (const auto pattern : patterns_) {
-      for (auto link = heads_[table][bucket(half(hash, table) ^ pattern)]; link != 0; link = entries_[link - 1].next[table]) {
+    for (std::size_t i = 0; i < pattern_count_[table]; ++i) {
+      const auto place = bucket(half(hash, table) ^ patterns_[i]);
+      if (!used_[table][place]) continue;
+      for (auto link = heads_[table][place]; link != 0; link = entries_[link - 1].next[table]) {
         if (std::popcount(entries_[link - 1].hash ^ hash) <= radius_) found.push_back(link - 1);
       }
     }
