@@ -15,11 +15,10 @@ enum class StoreKind { pairs, pool, strokes };
 /// How a store keeps the pixels of its photos. raw: uint8 RGB, [height, width, 3].
 enum class PhotoFormat { jpeg, raw };
 
-/// Limits that hold for every store: what lies outside is refused when written and is DataError when read.
+/// Limits that hold for every store, beside kMaxSketchPoints: what lies outside is refused when written and is DataError when read.
 inline constexpr std::int64_t kMaxIdBytes = 1024;
 inline constexpr std::int64_t kMaxPhotoBytes = 256 << 20;
 inline constexpr std::int64_t kMaxPhotoSide = 20'000;
-inline constexpr std::int64_t kMaxSketchPoints = 1 << 20;
 
 /// A photo on its way into a store. `bytes` are borrowed for the call: a JPEG file's bytes, or width·height·3 values in a store of raw
 /// photos.

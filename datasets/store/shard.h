@@ -29,9 +29,15 @@ class ShardWriter {
   std::int64_t sketch_count() const { return static_cast<std::int64_t>(sketches_.size()); }
   std::int64_t buffered_bytes() const { return buffered_; }
 
-  /// Writes and syncs `file`, which must not exist. Sketches are put in the order of their photos, those of one photo in the order in which
-  /// they came. Throws CannotWrite naming the file; what was written of it stays for the caller to remove.
-  void write(const std::filesystem::path& file);
+  struct Written {
+    std::int64_t bytes;
+    std::uint64_t checksum;
+  };
+
+  /// Writes and syncs `file`, which must not exist; returns size and checksum of the file. Sketches are put in the order of their photos,
+  /// those of one photo in the order in which they came. Throws CannotWrite naming the file; what was written of it stays for the caller to
+  /// remove.
+  Written write(const std::filesystem::path& file);
 
  private:
   struct Photo {
