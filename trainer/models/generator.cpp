@@ -3,16 +3,26 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "trainer/models/plain_drawing.h"
 
 namespace duet {
 namespace {
 
 constexpr std::int64_t kPoint = 5;  // Δx, Δy, pen one-hot
 
+const GeneratorConfig& checked(const GeneratorConfig& config) {
+  if (config.pooling != "average" && config.pooling != "max")
+    throw UsageError("generator.pooling is '{}'; it can be 'average' or 'max'", config.pooling);
+  if (config.mixtures < 1 || config.hidden < 1 || config.attention < 1 || config.latent < 1)
+    throw UsageError("generator: mixtures {}, hidden {}, attention {} and latent {} must be at least 1", config.mixtures, config.hidden,
+                     config.attention, config.latent);
+  return config;
+}
+
 }  // namespace
 
 Generator::Generator(const GeneratorConfig& config, const NetworkContext& context)
-    : config_(config),
+    : config_(checked(config)),
       backbone_(
           make_backbone(config.backbone, parse_batch_norm_mode(config.batch_norm), context.within("backbone"), BackboneTap::generator)),
       latent_mean_(context.within("latent_mean"), backbone_->channels(), config.latent),
@@ -22,11 +32,6 @@ Generator::Generator(const GeneratorConfig& config, const NetworkContext& contex
           context.within("attention.convolution"),
           {.inputs = backbone_->channels(), .outputs = config.attention, .kernel = {3, 3}, .padding = {1, 1}, .bias = true},
           1 / std::sqrt(9.0 * static_cast<double>(backbone_->channels()))) {
-  if (config.pooling != "average" && config.pooling != "max")
-    throw UsageError("generator.pooling is '{}'; it can be 'average' or 'max'", config.pooling);
-  if (config.mixtures < 1 || config.hidden < 1 || config.attention < 1 || config.latent < 1)
-    throw UsageError("generator: mixtures {}, hidden {}, attention {} and latent {} must be at least 1", config.mixtures, config.hidden,
-                     config.attention, config.latent);
   const auto hidden = config.hidden;
   const auto add_uniform = [&](const std::string& name, at::IntArrayRef shape, std::int64_t inputs) {
     return add_parameter(name, uniform_values(context, name, shape, 1 / std::sqrt(static_cast<double>(inputs))));
@@ -75,8 +80,8 @@ MixtureOutput Generator::output(const Tensor& hidden) const { return split_mixtu
 
 Drawing Generator::draw(const Tensor& map, const Tensor& z, const DrawOptions& options, const Tensor& noise) const {
   const at::NoGradGuard guard;
-  if (map.is_cpu()) return draw_on_cpu(photos(map), start(z), decoder_weights(), {output_weight_, output_bias_}, options, noise);
-  return draw_anywhere(photos(map), start(z), options, noise);
+  const auto draw = map.is_cpu() ? draw_on_cpu : draw_plain;
+  return draw(photos(map), start(z), decoder_weights(), {output_weight_, output_bias_}, options, noise);
 }
 
 std::vector<NamedTensor> Generator::output_parameters() const { return {{"output.weight", output_weight_}, {"output.bias", output_bias_}}; }
@@ -106,35 +111,6 @@ DecoderState Generator::start(const Tensor& z) const {
 
 DecoderWeights Generator::decoder_weights() const {
   return {state_weight_, state_bias_, score_, weight_ih_, weight_hh_, bias_ih_, bias_hh_};
-}
-
-/// Step by step in tensor operations, for any device.
-Drawing Generator::draw_anywhere(const DecoderPhotos& photos, DecoderState state, const DrawOptions& options, const Tensor& noise) const {
-  const auto n = photos.map.size(0);
-  const auto whole = photos.map.options().dtype(at::kLong);
-  const auto weights = decoder_weights();
-  auto point = at::zeros({n, kPoint}, photos.map.options());
-  point.select(1, 2).fill_(1);
-  auto length = at::full({n}, options.max_steps, whole);
-  auto running = at::ones({n}, whole.dtype(at::kBool));
-  std::vector<Tensor> offsets, pens, hidden;
-  const auto draws = options.temperature > 0 ? noise.to(photos.map.device()) : Tensor();
-  for (std::int64_t t = 0; t < options.max_steps && running.any().item<bool>(); ++t) {
-    state = decoder_step(photos, state, point, weights);
-    auto distribution = output(state.hidden);
-    if (options.ignore_end) distribution.pen = distribution.pen.narrow(-1, 0, 2);
-    const auto step =
-        options.temperature > 0 ? sampled_step(distribution, options.temperature, draws.select(1, t)) : greedy_step(distribution);
-    const auto alive = running.unsqueeze(1).to(step.offset.scalar_type());
-    offsets.push_back(step.offset * alive);
-    pens.push_back(at::where(running, step.pen, at::full_like(step.pen, 2)));
-    if (options.keep_hidden) hidden.push_back(state.hidden * alive);
-    point = at::cat({step.offset, at::one_hot(step.pen, 3).to(step.offset.scalar_type())}, 1);
-    const auto ends = running.logical_and(step.pen.eq(2));
-    length.masked_fill_(ends, t + 1);
-    running = running.logical_and(ends.logical_not());
-  }
-  return {at::stack(offsets, 1), at::stack(pens, 1), length, hidden.empty() ? Tensor() : at::stack(hidden, 1)};
 }
 
 }  // namespace duet

@@ -55,7 +55,6 @@ class Generator : public Module {
   DecoderPhotos photos(const Tensor& map) const;
   DecoderState start(const Tensor& z) const;
   DecoderWeights decoder_weights() const;
-  Drawing draw_anywhere(const DecoderPhotos& photos, DecoderState state, const DrawOptions& options, const Tensor& noise) const;
 
   GeneratorConfig config_;
   std::unique_ptr<Backbone> backbone_;
