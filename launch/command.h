@@ -31,10 +31,10 @@ struct CommandLine {
   std::string command;      ///< without "duet": "import chairv2"
   std::string description;  ///< one paragraph
   std::vector<Positional> positionals = {};
-  boost::program_options::options_description options = {};  ///< names long, without dashes; --help comes by itself
-  std::vector<std::string> examples = {};                    ///< whole command lines
-  std::string notes = {};                                    ///< further text below the options
-  bool list_options = true;  ///< false: options are listed elsewhere (the notes say where), only usage shows them
+  boost::program_options::options_description options =
+      {};                                  ///< names long, without dashes; --help comes by itself. Names with a dot are the notes' business
+  std::vector<std::string> examples = {};  ///< whole command lines
+  std::string notes = {};                  ///< further text below the options
 };
 
 /// What parse() found. Options with a default are always there.

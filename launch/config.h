@@ -2,7 +2,6 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,9 +35,9 @@ struct ResolvedConfig {
 
 /// Where configurations come from; later wins: defaults, file, environment, command line.
 struct ConfigSources {
-  std::string file = {};                                                           ///< a preset's name or a path; empty: none
-  std::function<std::optional<std::string>(const std::string&)> environment = {};  ///< looks a variable up; empty: no environment
-  std::vector<std::pair<std::string, std::string>> command_line = {};              ///< (option, text)
+  std::string file = {};                                               ///< a preset's name or a path; empty: none
+  std::map<std::string, std::string> environment = {};                 ///< variables; those that do not begin with DUET_ are ignored
+  std::vector<std::pair<std::string, std::string>> command_line = {};  ///< (option, text)
 };
 
 /// Throws UsageError for an unknown option (source or file:line, and the nearest name), a value out of range, options that contradict each

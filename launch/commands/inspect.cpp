@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/json.h"
+#include "launch/commands/commands.h"
+#include "trainer/checkpoint/checkpoint_folder.h"
+#include "trainer/torch.h"
+
+namespace duet {
+namespace {
+
+namespace fs = std::filesystem;
+
+Json describe_tensor(const NamedTensor& entry) {
+  const auto values = entry.tensor.to(at::kDouble);
+  Json json;
+  json["name"] = entry.name;
+  json["shape"] = std::vector<std::int64_t>(entry.tensor.sizes().begin(), entry.tensor.sizes().end());
+  json["type"] = c10::toString(entry.tensor.scalar_type());
+  json["norm"] = values.norm().item<double>();
+  json["finite"] = at::isfinite(values).all().item<bool>();
+  return json;
+}
+
+Json describe_file(const fs::path& file, const std::vector<NamedTensor>& tensors) {
+  Json json;
+  json["file"] = file.filename().string();
+  json["bytes"] = fs::file_size(file);
+  json["tensors"] = Json::array();
+  std::int64_t values = 0;
+  bool finite = true;
+  for (const auto& entry : tensors) {
+    json["tensors"].push_back(describe_tensor(entry));
+    values += entry.tensor.numel();
+    finite = finite && json["tensors"].back()["finite"].get<bool>();
+  }
+  json["values"] = values;
+  json["finite"] = finite;
+  return json;
+}
+
+std::vector<fs::path> tensor_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Json describe_checkpoint(const Checkpoint& checkpoint, const std::vector<std::string>& passed_over) {
+  Json json;
+  json["checkpoint"] = checkpoint.folder().string();
+  json["verified"] = true;  // Checkpoint refuses to be opened otherwise
+  json["passed_over"] = passed_over;
+  json["step"] = checkpoint.step();
+  json["score"] = checkpoint.score() ? Json(*checkpoint.score()) : Json();
+  json["progress"] = checkpoint.progress();
+  json["configuration"] = checkpoint.configuration();
+  json["files"] = Json::array();
+  for (const auto& file : tensor_files(checkpoint.folder())) {
+    const auto name = file.filename().string();
+    if (checkpoint.has(name)) json["files"].push_back(describe_file(file, checkpoint.read(name)));
+  }
+  return json;
+}
+
+// A run's folder, its checkpoints/, one checkpoint, or one file of tensors.
+Json describe(const fs::path& path) {
+  if (!fs::exists(path)) throw InputMissing("{}: there is no such file or folder.", path.string());
+  if (fs::is_regular_file(path)) {
+    Json json;
+    json["files"] = Json::array({describe_file(path, SafetensorsFile(path).read_all())});
+    return json;
+  }
+  if (fs::exists(path / "manifest.json")) return describe_checkpoint(Checkpoint::open(path), {});
+  const auto checkpoints = fs::is_directory(path / "checkpoints") ? path / "checkpoints" : path;
+  const auto found = find_checkpoint(checkpoints);
+  if (!found.checkpoint) throw InputMissing("{}: holds no checkpoint, and is none itself.", path.string());
+  return describe_checkpoint(*found.checkpoint, found.passed_over);
+}
+
+void print_table(const Json& found, bool with_tensors) {
+  if (found.contains("checkpoint")) {
+    for (const auto& reason : found["passed_over"]) fmt::print("passed over: {}\n", reason.get<std::string>());
+    fmt::print("checkpoint  {}\n", found["checkpoint"].get<std::string>());
+    fmt::print("verified    sizes and checksums agree with manifest.json\n");
+    fmt::print("step        {}\n", found["step"].get<std::int64_t>());
+    fmt::print("score       {}\n",
+               found["score"].is_null() ? "not evaluated at this step" : fmt::format("{:.2f}", found["score"].get<double>()));
+    for (const auto& [name, value] : found["progress"].items()) {
+      if (value.is_primitive()) fmt::print("{:<11} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    fmt::print("\n");
+  }
+  for (const auto& file : found["files"]) {
+    fmt::print("{}: {} tensors, {} values, {} bytes{}\n", file["file"].get<std::string>(), file["tensors"].size(),
+               file["values"].get<std::int64_t>(), file["bytes"].get<std::uint64_t>(), file["finite"].get<bool>() ? "" : ", NOT FINITE");
+    if (!with_tensors) continue;
+    for (const auto& tensor : file["tensors"]) {
+      const auto shape = tensor["shape"].get<std::vector<std::int64_t>>();
+      fmt::print("  {:<56} {:<9} [{}]  norm {:.6g}{}\n", tensor["name"].get<std::string>(), tensor["type"].get<std::string>(),
+                 fmt::join(shape, ", "), tensor["norm"].get<double>(), tensor["finite"].get<bool>() ? "" : "  NOT FINITE");
+    }
+  }
+}
+
+int run(std::span<const std::string> args) {
+  CommandLine line{.command = "inspect",
+                   .description = "Verifies a checkpoint and says what it holds: progress, files, and each tensor's shape, type and norm.",
+                   .positionals = {{"PATH", "a run's folder, one of its checkpoints, or a .safetensors file"}},
+                   .examples = {"duet inspect runs/chairs", "duet inspect runs/chairs/checkpoints/step-00000240 --json",
+                                "duet inspect mobilenet_v2.safetensors"}};
+  line.options.add_options()("json", boost::program_options::bool_switch(), "print one JSON object")(
+      "brief", boost::program_options::bool_switch(), "files only, without their tensors");
+  const auto options = parse(line, args);
+  const auto found = describe(options.argument("PATH"));
+  if (options.is_on("json")) {
+    fmt::print("{}\n", found.dump(2));
+  } else {
+    print_table(found, !options.is_on("brief"));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return {.name = "inspect", .summary = "verify a checkpoint and list its tensors", .run = run, .group = "Results"};
+}
+
+}  // namespace duet
