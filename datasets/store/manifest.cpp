@@ -43,6 +43,14 @@ std::int64_t count_member(const Json& json, const std::string& key, const std::s
   return value;
 }
 
+std::uint64_t checksum_member(const Json& json, const std::string& key, const std::string& subject) {
+  try {
+    return from_hex(member<std::string>(json, key, subject));
+  } catch (const DataError& error) {
+    throw DataError("{}: '{}': {}", subject, key, error.what());
+  }
+}
+
 ShardEntry shard_from_json(const Json& json, StoreKind kind, const std::string& subject) {
   ShardEntry shard;
   shard.file = member<std::string>(json, "file", subject);
@@ -56,10 +64,10 @@ ShardEntry shard_from_json(const Json& json, StoreKind kind, const std::string& 
   shard.photos = count_member(json, "photos", where);
   shard.sketches = count_member(json, "sketches", where);
   shard.bytes = count_member(json, "bytes", where);
-  try {
-    shard.checksum = from_hex(member<std::string>(json, "checksum", where));
-  } catch (const DataError& error) {
-    throw DataError("{}: 'checksum': {}", where, error.what());
+  shard.checksum = checksum_member(json, "checksum", where);
+  shard.structure = {count_member(json, "structure_bytes", where), checksum_member(json, "structure_checksum", where)};
+  if (shard.structure.bytes > std::min(shard.bytes, kMaxStructureBytes)) {
+    throw DataError("{}: 'structure_bytes' is {} of {}.", where, shard.structure.bytes, shard.bytes);
   }
   if ((kind == StoreKind::pool && shard.sketches > 0) || (kind == StoreKind::strokes && shard.photos > 0)) {
     throw DataError("{}: {} photos and {} sketches do not belong in a store of kind '{}'.", where, shard.photos, shard.sketches,
@@ -124,7 +132,9 @@ Json to_json(const Manifest& manifest) {
                       {"photos", shard.photos},
                       {"sketches", shard.sketches},
                       {"bytes", shard.bytes},
-                      {"checksum", to_hex(shard.checksum)}});
+                      {"checksum", to_hex(shard.checksum)},
+                      {"structure_bytes", shard.structure.bytes},
+                      {"structure_checksum", to_hex(shard.structure.checksum)}});
   }
   const auto scale = manifest.offsets.scale();
   return {{"format", "duet-store"},

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "datasets/store/records.h"
+#include "datasets/store/shard.h"
 
 namespace duet {
 
@@ -19,6 +20,7 @@ struct ShardEntry {
   std::int64_t sketches = 0;
   std::int64_t bytes = 0;      ///< of the file
   std::uint64_t checksum = 0;  ///< of the file
+  ShardStructure structure;
 };
 
 /// Sums over all Δx and Δy of the sketches of split 'train', after rounding and simplification with ε = 3 (method.md §3.6 steps 1, 2, 4 and

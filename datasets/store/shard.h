@@ -11,6 +11,15 @@
 
 namespace duet {
 
+/// The beginning of a shard's file, up to the first dataset's values: all that the HDF5 library itself interprets. HDF5 1.10 crashes on
+/// some damaged files, so this is verified before the library sees them. bytes 0: not known, not verified (a shard that other software
+/// wrote).
+struct ShardStructure {
+  std::int64_t bytes = 0;
+  std::uint64_t checksum = 0;
+};
+inline constexpr std::int64_t kMaxStructureBytes = 1 << 20;
+
 /// One shard in the making: collects samples in memory, then writes them in one go as a plain HDF5 file:
 ///   /photo/bytes uint8 · offset uint64 [photos + 1] · id fixed-length string · checksum uint64 · width, height uint32 · hash uint64
 ///   /sketch/points float64 (x, y, pen, x, y, pen, …) · offset uint64 [sketches + 1], in values of points · id · photo int64 (in this
@@ -32,9 +41,10 @@ class ShardWriter {
   struct Written {
     std::int64_t bytes;
     std::uint64_t checksum;
+    ShardStructure structure;
   };
 
-  /// Writes and syncs `file`, which must not exist; returns size and checksum of the file. Sketches are put in the order of their photos,
+  /// Writes and syncs `file`, which must not exist; returns size and checksums of the file. Sketches are put in the order of their photos,
   /// those of one photo in the order in which they came. Throws CannotWrite naming the file; what was written of it stays for the caller to
   /// remove.
   Written write(const std::filesystem::path& file);
@@ -70,7 +80,7 @@ class ShardReader {
   enum class Access { direct_where_possible, library_only };
 
   /// Throws InputMissing, or DataError naming the file when it is truncated, no shard, or of a format version this program does not know.
-  explicit ShardReader(std::filesystem::path file, Access access = Access::direct_where_possible);
+  explicit ShardReader(std::filesystem::path file, const ShardStructure& structure = {}, Access access = Access::direct_where_possible);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;
   ShardReader& operator=(const ShardReader&) = delete;

@@ -41,10 +41,12 @@ struct Column {
 }  // namespace
 
 struct ShardReader::Parts {
-  Parts(std::filesystem::path path, Access wanted) : file(std::move(path)), access(wanted), descriptor(file) {
+  Parts(std::filesystem::path path, const ShardStructure& structure, Access wanted)
+      : file(std::move(path)), access(wanted), descriptor(file) {
     struct stat status {};
     if (::fstat(descriptor.get(), &status) != 0 || !S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
     size = static_cast<std::uint64_t>(status.st_size);
+    check_structure(structure);
     const Hdf5Lock lock;
     try {
       open_columns();
@@ -60,10 +62,19 @@ struct ShardReader::Parts {
     close_library();
   }
 
+  void check_structure(const ShardStructure& structure) const {
+    std::vector<std::byte> head(static_cast<std::size_t>(std::clamp<std::int64_t>(structure.bytes, 0, kMaxStructureBytes)));
+    if (head.empty()) return;
+    const auto got = ::pread(descriptor.get(), head.data(), head.size(), 0);
+    if (got != std::ssize(head) || checksum(head) != structure.checksum) {
+      throw DataError("{}: its first {} bytes, which say where everything lies, are damaged: no sample of it can be read. {}",
+                      file.string(), head.size(), advice());
+    }
+  }
+
   void open_columns() {
     const Hdf5Handle properties(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5Pset_file_locking(properties.get(), false, true);
-    H5Pset_fclose_degree(properties.get(), H5F_CLOSE_STRONG);
     library = Hdf5Handle(H5Fopen(file.c_str(), H5F_ACC_RDONLY, properties.get()), H5Fclose);
     if (!library.valid()) throw DataError("{}: is no HDF5 file, or was cut off or damaged. {}", file.string(), advice());
     read_attributes();
@@ -283,7 +294,8 @@ struct ShardReader::Parts {
   Column points, sketch_offset, sketch_id, sketch_photo, sketch_sum;
 };
 
-ShardReader::ShardReader(std::filesystem::path file, Access access) : parts_(std::make_unique<const Parts>(std::move(file), access)) {}
+ShardReader::ShardReader(std::filesystem::path file, const ShardStructure& structure, Access access)
+    : parts_(std::make_unique<const Parts>(std::move(file), structure, access)) {}
 ShardReader::~ShardReader() = default;
 
 std::int64_t ShardReader::photo_count() const { return static_cast<std::int64_t>(parts_->photos); }

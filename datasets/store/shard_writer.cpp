@@ -21,6 +21,7 @@ class MemoryFile {
   MemoryFile() {
     const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5Pset_fapl_core(access.get(), 1 << 16, false);
+    H5Pset_meta_block_size(access.get(), kStructureBlock);
     file_ = Hdf5Handle(H5Fcreate("shard", H5F_ACC_EXCL, H5P_DEFAULT, access.get()), H5Fclose);
     DUET_CHECK(file_.valid(), "HDF5 cannot make a file in memory");
   }
@@ -48,6 +49,7 @@ class MemoryFile {
     const Hdf5Handle made(H5Dcreate2(group.get(), name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose);
     DUET_CHECK(made.valid() && (count == 0 || H5Dwrite(made.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0),
                "HDF5 cannot write dataset {}", name);
+    if (count > 0) first_value_ = std::min<std::int64_t>(first_value_, static_cast<std::int64_t>(H5Dget_offset(made.get())));
   }
 
   /// The file's bytes; valid as long as this object.
@@ -59,8 +61,15 @@ class MemoryFile {
     return {static_cast<const std::byte*>(*memory), static_cast<std::size_t>(size)};
   }
 
+  /// Where the first dataset's values begin. What the library keeps for itself lies before: it takes one block for that, large enough for
+  /// our few datasets.
+  std::int64_t first_value() const { return first_value_; }
+
  private:
+  static constexpr hsize_t kStructureBlock = 1 << 14;
+
   Hdf5Handle file_;
+  std::int64_t first_value_ = kMaxStructureBytes;
 };
 
 void write_id_column(MemoryFile& file, const Hdf5Handle& group, const std::vector<const std::string*>& ids) {
@@ -182,7 +191,8 @@ ShardWriter::Written ShardWriter::write(const std::filesystem::path& file) {
 
   const auto laid_out = memory.bytes();
   write_synced(file, laid_out);
-  return {std::ssize(laid_out), checksum(laid_out)};
+  const auto structure = laid_out.first(static_cast<std::size_t>(memory.first_value()));
+  return {std::ssize(laid_out), checksum(laid_out), {std::ssize(structure), checksum(structure)}};
 }
 
 }  // namespace duet

@@ -36,7 +36,7 @@ Store::Store(std::filesystem::path path, Manifest manifest) : path_(std::move(pa
           "{}: has {} bytes instead of {}: it was cut off or changed after it was written. `duet store verify {}` lists all damage.",
           file.string(), bytes, entry.bytes, path_.string());
     }
-    auto shard = std::make_shared<const ShardReader>(file);
+    auto shard = std::make_shared<const ShardReader>(file, entry.structure);
     if (shard->photo_count() != entry.photos || shard->sketch_count() != entry.sketches ||
         shard->photo_format() != manifest_.photo_format) {
       throw DataError("{}: holds {} photos ({}) and {} sketches, but the manifest of generation {} says {} ({}) and {}. Import anew.",

@@ -96,7 +96,7 @@ struct StoreWriter::State {
       fs::rename(partial, file, error);
       if (error) throw CannotWrite("{}: cannot be put in place: {}.", file.string(), error.message());
       manifest.shards.push_back(
-          {name, shard.split, shard.writer.photo_count(), shard.writer.sketch_count(), written.bytes, written.checksum});
+          {name, shard.split, shard.writer.photo_count(), shard.writer.sketch_count(), written.bytes, written.checksum, written.structure});
     } catch (const CannotWrite& error) {
       throw CannotWrite("{}: {} The store is as it was before; make room and run the same command again.", path.string(), error.what());
     }
