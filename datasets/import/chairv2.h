@@ -12,9 +12,9 @@ namespace duet {
 /// Pairs in the form in which SketchX gives out ChairV2 and ShoeV2: photos <photo>.png (or .jpg, .jpeg, .webp) in one folder or several,
 /// and one pickle {"/train/<photo>_<n>": float64 [N, 3]} of x, y on a 256 canvas and pen (1 on the last point of a stroke).
 struct Chairv2Options {
-  std::vector<std::filesystem::path> photos;  ///< folders
-  std::filesystem::path coordinates;
-  ImportTarget target;
+  std::vector<std::filesystem::path> photos = {};  ///< folders
+  std::filesystem::path coordinates = {};
+  ImportTarget target = {};
   PhotoPreparation photo = {.quality = 95};
   int threads = 0;  ///< 0: as many as cores
 };

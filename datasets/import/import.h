@@ -19,8 +19,8 @@ struct ImportHooks {
 /// Where an import writes to.
 struct ImportTarget {
   std::filesystem::path store;
-  bool append = false;              ///< add a generation to a store that exists; else the store must not exist
-  std::filesystem::path list_file;  ///< every item left out, with its reason, one a line; empty: none is written
+  bool append = false;                   ///< add a generation to a store that exists; else the store must not exist
+  std::filesystem::path list_file = {};  ///< every item left out, with its reason, one a line; empty: none is written
 };
 
 /// The writer of an import. Throws CannotCreate when there is a store already and target.append is not set, UsageError when the store to

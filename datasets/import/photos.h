@@ -10,10 +10,10 @@ namespace duet {
 
 /// A pool of unlabelled photos from any folders.
 struct PhotosOptions {
-  std::vector<std::filesystem::path> folders;
-  std::filesystem::path exclude_like;  ///< a store; photos that look like one of its photos (any split) are left out. Empty: none
-  ImportTarget target;
-  PhotoPreparation photo;
+  std::vector<std::filesystem::path> folders = {};
+  std::filesystem::path exclude_like = {};  ///< a store; photos that look like one of its photos (any split) are left out. Empty: none
+  ImportTarget target = {};
+  PhotoPreparation photo = {};
   int threads = 0;  ///< 0: as many as cores
 };
 

@@ -12,8 +12,8 @@ namespace duet {
 /// Quick, Draw! drawings as Google publishes them: one JSON object a line, "drawing" a list of strokes [[x…], [y…], [t…]] (raw) or
 /// [[x…], [y…]] (simplified).
 struct QuickdrawOptions {
-  std::vector<std::filesystem::path> files;
-  ImportTarget target;
+  std::vector<std::filesystem::path> files = {};
+  ImportTarget target = {};
   std::int64_t max_drawings = std::numeric_limits<std::int64_t>::max();  ///< of each file
   bool recognized_only = false;                                          ///< only what the game's classifier recognised
 };
