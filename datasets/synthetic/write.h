@@ -19,14 +19,17 @@ struct SynthOptions {
   std::int64_t strokes = 0;  ///< sketches without photos; 0: no strokes.store
   int side = 256;            ///< of the photos, in pixels
   int jpeg_quality = 90;
+  int threads = 0;  ///< that render; 0: one a core. The bytes do not depend on it
 };
 
-/// Called after every item with the number done and the number to do in all.
+/// Called after every item, on the calling thread, with the number done and the number to do in all.
 using SynthProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Writes out/pairs.store, out/pool.store and out/strokes.store, each as far as asked for, through datasets/store. Memory is constant in
-/// their sizes; the same options give the same bytes. Ids are "chair-0000000042". Throws UsageError naming an option out of range,
-/// CannotCreate, CannotWrite.
+/// their sizes. The same options give the same samples, and more of one sort leaves the others as they were. Ids are "chair-0000000042",
+/// "chair-test-…", "chair-pool-…", "chair-strokes-…"; a photo's sketches are "<photo id>_1", "_2", ….
+/// Throws UsageError naming an option out of range, CannotCreate, CannotWrite. What `progress` throws passes through; no store is left
+/// then.
 void write_synthetic(const SynthOptions& options, const SynthProgress& progress = {});
 
 }  // namespace duet
