@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "datasets/loader/sample.h"
+#include "trainer/evaluation/retrieval_ranks.h"
 
 namespace duet {
 namespace {
