@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -85,10 +86,17 @@ struct BatchStream::State {
     rows = options.global_batch * (options.rank + 1) / options.ranks - first_row;
     for (int i = 0; i < options.threads; ++i) makers.push_back(std::make_unique<RowMaker>(options));
     refill();
-    for (auto& maker : makers) threads.emplace_back([this, &maker] { work(*maker); });
+    try {
+      for (auto& maker : makers) threads.emplace_back([this, &maker] { work(*maker); });
+    } catch (const std::system_error& error) {
+      stop();
+      throw Unavailable("{} loader threads cannot be started: {}. Take fewer.", options.threads, error.what());
+    }
   }
 
-  ~State() {
+  ~State() { stop(); }
+
+  void stop() {
     {
       const std::lock_guard lock(mutex);
       stopping = true;

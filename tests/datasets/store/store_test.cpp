@@ -2,7 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <map>
+#include <atomic>
+#include <cmath>
 #include <set>
 #include <thread>
 
