@@ -18,6 +18,8 @@ struct PickleLimits {
   std::uint64_t total_values = 500'000'000;  ///< of all arrays as the dictionary names them, one that is named twice counted twice
 };
 
+struct PickleContent;
+
 /// A pickled dictionary from string to numeric NumPy array, as the field keeps its sketches: {"/train/<photo>_<n>": float64 [N, 3]}.
 ///
 /// A pickle is a program. This reader runs only the instructions that such a dictionary consists of (protocols 0 to 5, written by NumPy 1
@@ -43,9 +45,8 @@ class PickledArrays {
   std::vector<double> values(std::int64_t index) const;
 
  private:
-  struct Content;
-  explicit PickledArrays(std::unique_ptr<Content> content);
-  std::unique_ptr<Content> content_;
+  explicit PickledArrays(std::unique_ptr<PickleContent> content);
+  std::unique_ptr<PickleContent> content_;
 };
 
 }  // namespace duet
