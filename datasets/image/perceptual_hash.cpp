@@ -107,6 +107,10 @@ std::uint64_t perceptual_hash(const Image& image) {
       for (int v = 0; v < kFrequencies; ++v) coefficients[v * kFrequencies + u] += sum * cosine[v][y];
     }
   }
+  // In a flat picture all are rounding errors; as zeros they give one hash.
+  for (auto& coefficient : coefficients) {
+    if (std::abs(coefficient) < 1) coefficient = 0;
+  }
   auto sorted = coefficients;
   std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
   const double median = sorted[sorted.size() / 2];

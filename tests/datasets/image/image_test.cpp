@@ -1,0 +1,315 @@
+#include "datasets/image/image.h"
+
+#include <gmock/gmock.h>
+#include <png.h>
+#include <turbojpeg.h>
+#include <webp/encode.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "datasets/image/jpeg_decoder.h"
+
+namespace duet {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// Smooth colours with some structure, different at every corner.
+Image picture(int width, int height) {
+  Image image(width, height, 3);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      image.at(x, y, 0) = static_cast<std::uint8_t>(20 + 200 * x / width);
+      image.at(x, y, 1) = static_cast<std::uint8_t>(30 + 200 * y / height);
+      image.at(x, y, 2) = static_cast<std::uint8_t>(128 + 60 * std::sin(6.0 * x / width + 4.0 * y / height));
+    }
+  }
+  return image;
+}
+
+double mean_difference(const Image& a, const Image& b) {
+  if (a.width != b.width || a.height != b.height || a.channels != b.channels) return 1e9;
+  double sum = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+  return sum / static_cast<double>(a.pixels.size());
+}
+
+std::vector<std::byte> encode_webp(const Image& image) {
+  std::uint8_t* data = nullptr;
+  const auto size = WebPEncodeRGB(image.pixels.data(), image.width, image.height, image.width * 3, 92, &data);
+  const auto* begin = reinterpret_cast<const std::byte*>(data);
+  std::vector<std::byte> bytes(begin, begin + size);
+  WebPFree(data);
+  return bytes;
+}
+
+/// A PNG of any layout, written with libpng directly. `rows` are as libpng wants them.
+struct PngLayout {
+  int width, height, depth, colour_type;
+  std::vector<png_color> palette;
+  std::vector<std::uint8_t> palette_alpha;
+  bool interlaced = false;
+};
+
+std::vector<std::byte> encode_layout(const PngLayout& layout, std::vector<std::uint8_t> samples) {
+  std::vector<std::byte> bytes;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &bytes,
+      [](png_structp writer, png_bytep data, std::size_t count) {
+        auto* out = static_cast<std::vector<std::byte>*>(png_get_io_ptr(writer));
+        out->insert(out->end(), reinterpret_cast<std::byte*>(data), reinterpret_cast<std::byte*>(data) + count);
+      },
+      [](png_structp) {});
+  png_set_IHDR(png, info, layout.width, layout.height, layout.depth, layout.colour_type,
+               layout.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  if (!layout.palette.empty()) png_set_PLTE(png, info, layout.palette.data(), static_cast<int>(layout.palette.size()));
+  if (!layout.palette_alpha.empty())
+    png_set_tRNS(png, info, layout.palette_alpha.data(), static_cast<int>(layout.palette_alpha.size()), nullptr);
+  const auto stride = samples.size() / layout.height;
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < layout.height; ++y) rows.push_back(samples.data() + y * stride);
+  png_set_rows(png, info, rows.data());
+  png_write_png(png, info, PNG_TRANSFORM_IDENTITY, nullptr);
+  png_destroy_write_struct(&png, &info);
+  return bytes;
+}
+
+std::vector<std::byte> encode_with_turbojpeg(const std::vector<std::uint8_t>& samples, int width, int height, int format, int subsampling,
+                                             int flags = 0) {
+  tjhandle handle = tjInitCompress();
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  EXPECT_EQ(tjCompress2(handle, samples.data(), width, 0, height, format, &data, &size, subsampling, 95, flags), 0);
+  const auto* begin = reinterpret_cast<const std::byte*>(data);
+  std::vector<std::byte> bytes(begin, begin + size);
+  tjFree(data);
+  tjDestroy(handle);
+  return bytes;
+}
+
+std::string complaint(const std::vector<std::byte>& bytes, const ImageLimits& limits = {}) {
+  try {
+    decode_image(bytes, limits, "photos/a.jpg");
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::array<int, 3> pixel(const Image& image, int x, int y) { return {image.at(x, y, 0), image.at(x, y, 1), image.at(x, y, 2)}; }
+
+TEST(DecodeImage, TellsTheFormatsApartByContent) {
+  const auto original = picture(61, 47);
+  EXPECT_EQ(decode_image(encode_png(original), {}, "png"), original);
+  EXPECT_LT(mean_difference(decode_image(encode_jpeg(original, 95), {}, "jpeg"), original), 3);
+  EXPECT_LT(mean_difference(decode_image(encode_webp(original), {}, "webp"), original), 4);
+}
+
+TEST(DecodeImage, RefusesEverythingElseAndSaysWhatItIs) {
+  const auto bytes = [](std::string_view text) {
+    const auto* begin = reinterpret_cast<const std::byte*>(text.data());
+    return std::vector<std::byte>(begin, begin + text.size());
+  };
+  EXPECT_THAT(complaint({}), AllOf(StartsWith("photos/a.jpg: "), HasSubstr("empty")));
+  EXPECT_THAT(complaint(bytes("GIF89a......")), HasSubstr("GIF"));
+  EXPECT_THAT(complaint(bytes("<!DOCTYPE html>")), HasSubstr("HTML"));
+  EXPECT_THAT(complaint(bytes("\x01\x02\x03\x04\x05")), HasSubstr("01 02 03 04"));
+}
+
+TEST(DecodeImage, TruncationAnywhereIsDamage) {
+  const auto original = picture(64, 48);
+  for (const auto& whole : {encode_png(original), encode_jpeg(original, 90), encode_webp(original),
+                            encode_with_turbojpeg(original.pixels, 64, 48, TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE)}) {
+    ASSERT_EQ(complaint(whole), "");
+    for (std::size_t size = 1; size + 2 < whole.size(); size += 1 + whole.size() / 97) {
+      const std::vector<std::byte> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      ASSERT_THAT(complaint(part), StartsWith("photos/a.jpg: ")) << size << " of " << whole.size() << " bytes";
+    }
+  }
+}
+
+TEST(DecodeImage, SurvivesDamageEverywhere) {
+  // What comes back may be a wrong picture (there is no checksum in a JPEG), but never a crash or an exception of another kind.
+  KeyedRandom random(1, Purpose::test, 0, 0);
+  const auto original = picture(40, 33);
+  for (const auto& whole : {encode_png(original), encode_jpeg(original, 80), encode_webp(original)}) {
+    for (int trial = 0; trial < 400; ++trial) {
+      auto damaged = whole;
+      for (int k = 0; k < 3; ++k) damaged[random.below(damaged.size())] = static_cast<std::byte>(random.below(256));
+      try {
+        const auto image = decode_image(damaged, {.max_side = 2000, .max_pixels = 1'000'000}, "damaged");
+        EXPECT_EQ(image.pixels.size(), static_cast<std::size_t>(image.width) * image.height * 3);
+      } catch (const DataError& error) {
+        EXPECT_THAT(error.what(), StartsWith("damaged: "));
+      }
+    }
+  }
+}
+
+TEST(DecodeImage, RefusesSizesBeforeTakingMemory) {
+  // 65,500 x 65,500 pixels would be 12 GB; the header is that of a small file.
+  auto jpeg = encode_jpeg(picture(64, 64), 90);
+  for (std::size_t i = 0; i + 9 < jpeg.size(); ++i) {
+    if (jpeg[i] == std::byte{0xff} && jpeg[i + 1] == std::byte{0xc0}) {
+      const std::array<std::byte, 4> huge{std::byte{0xff}, std::byte{0xdc}, std::byte{0xff}, std::byte{0xdc}};
+      std::copy(huge.begin(), huge.end(), jpeg.begin() + static_cast<std::ptrdiff_t>(i) + 5);
+      break;
+    }
+  }
+  EXPECT_THAT(complaint(jpeg), AllOf(StartsWith("photos/a.jpg: "), HasSubstr("65500 x 65500"), HasSubstr("20000")));
+
+  const auto small = picture(300, 200);
+  for (const auto& file : {encode_jpeg(small, 90), encode_png(small), encode_webp(small)}) {
+    EXPECT_THAT(complaint(file, {.max_side = 299}), AllOf(HasSubstr("300 x 200"), HasSubstr("299")));
+    EXPECT_THAT(complaint(file, {.max_pixels = 59'999}), AllOf(HasSubstr("60000"), HasSubstr("59999")));
+    EXPECT_EQ(complaint(file, {.max_side = 300, .max_pixels = 60'000}), "");
+  }
+}
+
+TEST(DecodeImage, GreyBecomesThreeEqualChannels) {
+  Image grey(20, 10, 1);
+  for (std::size_t i = 0; i < grey.pixels.size(); ++i) grey.pixels[i] = static_cast<std::uint8_t>(i);
+  const auto png = decode_image(encode_png(grey), {}, "png"), jpeg = decode_image(encode_jpeg(grey, 100), {}, "jpeg");
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(pixel(png, i % 20, i / 20), (std::array{i, i, i}));
+    const auto [r, g, b] = pixel(jpeg, i % 20, i / 20);
+    ASSERT_TRUE(r == g && g == b && std::abs(r - i) <= 3) << i;
+  }
+}
+
+TEST(DecodeImage, CmykBecomesRgb) {
+  // As Adobe stores it, inverted: full red is no cyan (255), all magenta (0), all yellow (0), no black (255).
+  std::vector<std::uint8_t> cmyk;
+  for (int i = 0; i < 16 * 16; ++i) cmyk.insert(cmyk.end(), {255, 0, 0, 255});
+  const auto image = decode_image(encode_with_turbojpeg(cmyk, 16, 16, TJPF_CMYK, TJSAMP_444), {}, "cmyk");
+  const auto [r, g, b] = pixel(image, 8, 8);
+  EXPECT_GT(r, 250);
+  EXPECT_LT(g, 5);
+  EXPECT_LT(b, 5);
+}
+
+TEST(DecodeImage, TransparencyLiesOnWhite) {
+  const auto image = decode_image(
+      encode_layout({2, 2, 8, PNG_COLOR_TYPE_RGBA, {}, {}}, {200, 100, 0, 255, 200, 100, 0, 0, 200, 100, 0, 128, 0, 0, 0, 51}), {}, "rgba");
+  EXPECT_EQ(pixel(image, 0, 0), (std::array{200, 100, 0}));
+  EXPECT_EQ(pixel(image, 1, 0), (std::array{255, 255, 255}));
+  EXPECT_EQ(pixel(image, 0, 1), (std::array{227, 177, 127}));
+  EXPECT_EQ(pixel(image, 1, 1), (std::array{204, 204, 204}));
+}
+
+TEST(DecodeImage, ReadsPalettesSixteenBitsAndInterlacing) {
+  const auto palette =
+      decode_image(encode_layout({2, 1, 8, PNG_COLOR_TYPE_PALETTE, {{10, 20, 30}, {40, 50, 60}}, {255, 0}}, {0, 1}), {}, "palette");
+  EXPECT_EQ(pixel(palette, 0, 0), (std::array{10, 20, 30}));
+  EXPECT_EQ(pixel(palette, 1, 0), (std::array{255, 255, 255})) << "its second colour is transparent";
+
+  const auto deep = decode_image(encode_layout({1, 1, 16, PNG_COLOR_TYPE_RGB, {}, {}}, {0xff, 0xff, 0x80, 0x80, 0x01, 0x01}), {}, "deep");
+  EXPECT_EQ(pixel(deep, 0, 0), (std::array{255, 128, 1}));
+
+  const auto bits = decode_image(encode_layout({8, 1, 1, PNG_COLOR_TYPE_GRAY, {}, {}}, {0b10100000}), {}, "bits");
+  EXPECT_EQ(pixel(bits, 0, 0), (std::array{255, 255, 255}));
+  EXPECT_EQ(pixel(bits, 1, 0), (std::array{0, 0, 0}));
+
+  const auto original = picture(33, 21);
+  EXPECT_EQ(decode_image(encode_layout({33, 21, 8, PNG_COLOR_TYPE_RGB, {}, {}, true}, original.pixels), {}, "interlaced"), original);
+}
+
+TEST(DecodeImage, ObeysTheOrientationOfCameras) {
+  // EXIF orientation 6: the camera was held so that the stored picture must be turned clockwise. Little-endian TIFF with one entry.
+  const auto upright = picture(48, 32);
+  const auto plain = encode_jpeg(upright, 95);
+  const auto with_orientation = [&](int orientation) {
+    std::vector<int> segment{0xff, 0xe1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'I',         'I', 42, 0, 8, 0, 0, 0,
+                             1,    0,    0x12, 0x01, 3,   0,   1,   0,   0, 0, orientation, 0,   0,  0, 0, 0, 0, 0};
+    std::vector<std::byte> bytes(plain.begin(), plain.begin() + 2);
+    for (const int value : segment) bytes.push_back(static_cast<std::byte>(value));
+    bytes.insert(bytes.end(), plain.begin() + 2, plain.end());
+    return decode_image(bytes, {}, "exif");
+  };
+  const auto stored = decode_image(plain, {}, "plain");
+  // Where the stored picture's pixel (5, 3) is to be seen, for each orientation of the EXIF standard.
+  const int w = 48, h = 32;
+  const std::pair<int, int> seen_at[] = {{5, 3}, {w - 6, 3}, {w - 6, h - 4}, {5, h - 4}, {3, 5}, {h - 4, 5}, {h - 4, w - 6}, {3, w - 6}};
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const auto image = with_orientation(orientation);
+    EXPECT_EQ(image.width, orientation >= 5 ? h : w);
+    const auto [x, y] = seen_at[orientation - 1];
+    EXPECT_EQ(pixel(image, x, y), pixel(stored, 5, 3)) << "orientation " << orientation;
+  }
+  EXPECT_EQ(with_orientation(9), stored);
+}
+
+TEST(JpegDecoder, DecodesSmallerWhenThatSuffices) {
+  JpegDecoder decoder;
+  const auto bytes = encode_jpeg(picture(400, 320), 92);
+  Image out;
+  for (const auto& [sufficient, width, height] :
+       {std::tuple{0, 400, 320}, {161, 400, 320}, {160, 200, 160}, {81, 200, 160}, {80, 100, 80}, {1, 50, 40}}) {
+    decoder.decode(bytes, sufficient, "photo", out);
+    EXPECT_EQ(std::pair(out.width, out.height), std::pair(width, height)) << "for " << sufficient;
+    EXPECT_LT(mean_difference(out, resize(picture(400, 320), width, height)), 5);
+  }
+}
+
+TEST(JpegDecoder, GoesOnAfterADamagedPhotoAndReusesMemory) {
+  JpegDecoder decoder;
+  const auto good = encode_jpeg(picture(100, 100), 90);
+  Image out;
+  decoder.decode(good, 0, "good", out);
+  const auto expected = out;
+  const auto* memory = out.pixels.data();
+  const std::vector<std::byte> bad(good.begin(), good.begin() + 700);
+  EXPECT_THROW(decoder.decode(bad, 0, "bad", out), DataError);
+  decoder.decode(good, 0, "good", out);
+  EXPECT_EQ(out, expected);
+  EXPECT_EQ(out.pixels.data(), memory);
+}
+
+TEST(Resize, AveragesWhatFallsTogether) {
+  Image board(128, 128, 1);  // a checkerboard of single pixels: without averaging it shrinks to stripes
+  for (int y = 0; y < 128; ++y) {
+    for (int x = 0; x < 128; ++x) board.at(x, y, 0) = (x + y) % 2 == 0 ? 255 : 0;
+  }
+  for (const int side : {64, 50, 37, 16}) {
+    for (const auto value : resize(board, side, side).pixels) ASSERT_NEAR(value, 127.5, 12) << "to " << side;
+  }
+}
+
+TEST(Resize, KeepsFlatColoursAndGradients) {
+  EXPECT_EQ(resize(Image(50, 30, 3, 199), 77, 12), Image(77, 12, 3, 199));
+  EXPECT_LT(mean_difference(resize(picture(200, 150), 100, 75), picture(100, 75)), 1.5);
+  EXPECT_LT(mean_difference(resize(picture(100, 75), 200, 150), picture(200, 150)), 1.5);
+}
+
+TEST(FitLongestSide, KeepsTheAspectRatioAndNeverEnlarges) {
+  const auto wide = fit_longest_side(picture(400, 100), 256);
+  EXPECT_EQ(std::pair(wide.width, wide.height), std::pair(256, 64));
+  const auto tall = fit_longest_side(picture(10, 3000), 256);
+  EXPECT_EQ(std::pair(tall.width, tall.height), std::pair(1, 256));
+  EXPECT_EQ(fit_longest_side(picture(200, 256), 256), picture(200, 256));
+}
+
+TEST(Encoding, IsTheSameEachTime) {
+  const auto image = picture(90, 60);
+  EXPECT_EQ(encode_jpeg(image, 85), encode_jpeg(image, 85));
+  EXPECT_EQ(encode_png(image), encode_png(image));
+  EXPECT_LT(encode_jpeg(image, 40).size(), encode_jpeg(image, 95).size());
+}
+
+}  // namespace
+}  // namespace duet
