@@ -40,6 +40,12 @@ struct SharedEntry {
 
 bool started_by_launcher() { return !environment("OMPI_COMM_WORLD_SIZE").empty() || !environment("PMIX_RANK").empty(); }
 
+int launcher_rank() {
+  auto rank = environment("OMPI_COMM_WORLD_RANK");
+  if (rank.empty()) rank = environment("PMIX_RANK");
+  return std::atoi(rank.c_str());
+}
+
 struct World::State {
   bool mpi = false;
   int rank = 0, size = 1, local_rank = 0, local_size = 1;

@@ -46,5 +46,7 @@ class World {
 
 /// True when mpirun or srun started this process as one of several ranks, or as the only one of a job; known before World exists.
 bool started_by_launcher();
+/// This process's rank as the launcher gave it; 0 without one. Known before World exists.
+int launcher_rank();
 
 }  // namespace duet

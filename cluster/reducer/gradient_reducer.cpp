@@ -238,9 +238,13 @@ void GradientReducer::State::agree_on_faults() {
                         agreed_missing / count, name(agreed_missing));
   }
   if (agreed_not_finite != kNobody) {
-    throw NumericalError("rank {}: the gradient of '{}' is not finite{}. Lower the learning rate, or clip gradients.",
-                         agreed_not_finite / count, name(agreed_not_finite),
+    throw NumericalError("rank {}: the gradient of '{}' is not finite{}. Lower the learning rate.", agreed_not_finite / count,
+                         name(agreed_not_finite),
                          options.transport == Transport::native ? "" : " in the number format of cluster.transport");
+  }
+  if (overflowed != kNobody) {
+    throw NumericalError("the sum over ranks of the gradient of '{}' leaves the number format of cluster.transport. Use bf16 or native.",
+                         parameters[overflowed].name);
   }
 }
 

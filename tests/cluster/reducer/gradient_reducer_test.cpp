@@ -275,7 +275,9 @@ TEST(GradientReducer, WhatOverflowsInTheTransportIsAnError) {
   EXPECT_EQ(reduce(16000), 16000 * ranks);
   EXPECT_THAT(message_of<NumericalError>([&] { reduce(70000); }),
               AllOf(HasSubstr("rank 0"), HasSubstr("'weight'"), HasSubstr("cluster.transport")));
-  if (ranks > 1) EXPECT_THAT(message_of<NumericalError>([&] { reduce(40000); }), AllOf(HasSubstr("sum over ranks"), HasSubstr("'weight'")));
+  if (ranks > 1) {
+    EXPECT_THAT(message_of<NumericalError>([&] { reduce(40000); }), AllOf(HasSubstr("sum over ranks"), HasSubstr("'weight'")));
+  }
 }
 
 /// A loss that uses independent parameters; their gradients become ready in the order opposite to use.
