@@ -47,12 +47,9 @@ struct ReportData {
 
 /// The report as one self-contained page: no network, no script; light and dark by the reader's preference; readable at a phone's width.
 ///
-/// From the run's folder it takes config.cfg, environment.json and metrics.jsonl, as far as they are there. A line of metrics.jsonl is an
-/// object with "stage" and "step" and any of: "loss" (object of numbers: loss curves of that stage), "evaluation" (object: weights' name to
-/// metrics, or the metrics themselves: accuracy curves), and numbers or objects of numbers under "certainty", "reward" or other names but
-/// "time" (one chart each, stages in sequence). Lines that do not parse (torn by a crash) are left out and counted; where a resumed run
-/// repeats steps, the repetition counts. Everything is escaped. Throws DataError when metrics.jsonl is no such file, InputMissing when the
-/// folder does not exist.
+/// From the run's folder it takes config.cfg, environment.json and metrics.jsonl, as far as they are there (run_history.h says what lines
+/// of metrics.jsonl show up). Everything is escaped. Throws InputMissing when the folder does not exist, DataError when metrics of a result
+/// are none.
 std::string render_report(const std::filesystem::path& run_folder, const ReportData& data);
 
 /// render_report() into RUN/report.html, atomically.
