@@ -230,6 +230,7 @@ void add_config_options(CommandLine& line) {
                              "preset, or path of a configuration file (section.key below)");
   // The texts are checked by the table, whatever source they come from.
   for (const auto& option : config_table()) line.options.add_options()(option.name.c_str(), po::value<std::string>(), option.help.c_str());
+  if (!line.notes.empty()) line.notes += "\n\n";
   line.notes += config_help();
 }
 

@@ -1,0 +1,132 @@
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+
+namespace duet {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Outcome {
+  int status;
+  std::string out, error;
+};
+
+Outcome duet(const std::string& arguments) {
+  TemporaryFolder folder;
+  const auto out = (folder / "out").string(), error = (folder / "error").string();
+  const auto command = std::string(DUET_PROGRAM) + " " + arguments + " >" + out + " 2>" + error;
+  const int result = std::system(command.c_str());
+  return {WIFEXITED(result) ? WEXITSTATUS(result) : -1, read_file(out), read_file(error)};
+}
+
+TEST(Program, ListsItsCommands) {
+  const auto outcome = duet("--help");
+  EXPECT_EQ(outcome.status, 0) << outcome.error;
+  for (const char* name : {"import", "store", "synth", "train", "eval", "sketch", "inspect", "bench", "version"}) {
+    EXPECT_THAT(outcome.out, HasSubstr("\n  " + std::string(name) + " "));
+  }
+}
+
+TEST(Program, EveryCommandExplainsItself) {
+  for (const char* command : {"import", "import chairv2", "import photos", "import quickdraw", "store", "store info", "store verify",
+                              "store show", "synth", "train", "eval", "sketch", "inspect", "bench", "version"}) {
+    const auto outcome = duet(command + std::string(" --help"));
+    EXPECT_EQ(outcome.status, 0) << command << ": " << outcome.error;
+    EXPECT_THAT(outcome.out, HasSubstr("Usage: duet " + std::string(command))) << command;
+  }
+}
+
+TEST(Program, UnknownCommandsAndOptionsAreUsageErrors) {
+  const auto command = duet("trian");
+  EXPECT_EQ(command.status, 64);
+  EXPECT_THAT(command.error, HasSubstr("Did you mean 'train'?"));
+  const auto option = duet("train --run.foldr x");
+  EXPECT_EQ(option.status, 64);
+  EXPECT_THAT(option.error, HasSubstr("Did you mean '--run.folder'?"));
+  for (const char* name : {"import photos", "store info", "synth", "eval", "sketch", "inspect", "version"}) {
+    EXPECT_EQ(duet(name + std::string(" --no-such-option")).status, 64) << name;
+  }
+}
+
+TEST(Program, PrintsTheVersionOfEverythingLinked) {
+  const auto outcome = duet("version --json");
+  ASSERT_EQ(outcome.status, 0) << outcome.error;
+  const auto json = parse_json(outcome.out, "duet version");
+  for (const char* name : {"duet", "LibTorch", "MPI", "HDF5", "TurboJPEG", "libpng", "libwebp", "Boost", "prometheus-cpp", "civetweb",
+                           "fmt", "nlohmann-json", "xxHash"}) {
+    EXPECT_THAT(json.value(name, ""), testing::ContainsRegex("[0-9]+\\.[0-9]+")) << name;
+  }
+  EXPECT_THAT(json.value("CUDA plugin", ""), testing::Not(IsEmpty()));
+  EXPECT_THAT(json["LibTorch"].get<std::string>(), testing::StartsWith("2.11"));
+}
+
+TEST(Program, ResultsThatCannotBeWrittenAreAnError) {
+  const int result = std::system((std::string(DUET_PROGRAM) + " version >/dev/full 2>/dev/null").c_str());
+  EXPECT_EQ(WEXITSTATUS(result), 74);
+}
+
+TEST(Program, PrintedConfigurationCanBeFedBack) {
+  TemporaryFolder folder;
+  const auto first = duet("train --config chairs-cpu --run.seed 5 --run.folder runs/x --print-config");
+  ASSERT_EQ(first.status, 0) << first.error;
+  EXPECT_THAT(first.out, HasSubstr("# command line"));
+  EXPECT_THAT(first.out, HasSubstr("# chairs-cpu.cfg:"));
+  std::ofstream(folder / "again.cfg") << first.out;
+  const auto second = duet("train --config " + (folder / "again.cfg").string() + " --print-config");
+  ASSERT_EQ(second.status, 0) << second.error;
+  const auto values = [](const std::string& text) {
+    std::string kept;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) kept += line.substr(0, line.find(" #")) + "\n";
+    return kept;
+  };
+  EXPECT_EQ(values(second.out), values(first.out));
+}
+
+// A file of the safetensors format with one tensor of two floats, 3 and 4.
+std::string small_tensors() {
+  const std::string header = R"({"layer.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})";
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8 * i) & 0xFFU);
+  const float values[] = {3, 4};
+  return bytes + header + std::string(reinterpret_cast<const char*>(values), sizeof values);
+}
+
+TEST(Inspect, ListsTheTensorsOfAFile) {
+  TemporaryFolder folder;
+  const auto file = (folder / "small.safetensors").string();
+  std::ofstream(file, std::ios::binary) << small_tensors();
+  const auto outcome = duet("inspect --json " + file);
+  ASSERT_EQ(outcome.status, 0) << outcome.error;
+  const auto tensor = parse_json(outcome.out, "duet inspect").at("files").at(0).at("tensors").at(0);
+  EXPECT_EQ(tensor["name"], "layer.weight");
+  EXPECT_EQ(tensor["shape"], (std::vector<int>{1, 2}));
+  EXPECT_EQ(tensor["norm"], 5.0);
+  EXPECT_EQ(tensor["finite"], true);
+  EXPECT_THAT(duet("inspect " + file).out, HasSubstr("norm 5"));
+}
+
+TEST(Inspect, RefusesDamagedAndMissingFiles) {
+  TemporaryFolder folder;
+  const auto file = (folder / "cut.safetensors").string();
+  std::ofstream(file, std::ios::binary) << small_tensors().substr(0, 70);
+  const auto damaged = duet("inspect " + file);
+  EXPECT_EQ(damaged.status, 65);
+  EXPECT_THAT(damaged.error, HasSubstr("duet inspect: " + file));
+  EXPECT_EQ(duet("inspect " + (folder / "absent").string()).status, 66);
+  EXPECT_EQ(duet("inspect " + folder.path().string()).status, 66);
+}
+
+}  // namespace
+}  // namespace duet
