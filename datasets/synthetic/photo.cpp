@@ -1,7 +1,10 @@
 #include "datasets/synthetic/photo.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
+#include <memory>
 
 namespace duet {
 namespace {
@@ -79,10 +82,15 @@ Light light_at(const Lamp& lamp, const View& view, const Solid::Corner& corner, 
 }
 
 struct Samples {
-  explicit Samples(int width) : side(width), nearness(static_cast<std::size_t>(width) * width, 0.0f), colour(nearness.size()) {}
+  explicit Samples(int width)
+      : side(width),
+        nearness(static_cast<std::size_t>(width) * width, 0.0f),
+        colour(std::make_unique_for_overwrite<Colour[]>(nearness.size())) {}
+
+  using Colour = std::array<std::uint8_t, 3>;
   int side;
-  std::vector<float> nearness;  // 0: background
-  std::vector<std::array<std::uint8_t, 3>> colour;
+  std::vector<float> nearness;       // 0: background
+  std::unique_ptr<Colour[]> colour;  // set where nearness is: the pages of a wide background are never touched
 };
 
 void paint(const Solid& solid, const View& view, const Lamp& lamp, Samples& samples) {
@@ -171,14 +179,14 @@ Image take_photo(const Thing& thing, KeyedRandom& random, int side) {
   paint(thing.solid, fine_view, lamp, samples);
 
   Image photo(side, side, 3);
-  constexpr int kAll = kSamples * kSamples;
+  constexpr unsigned kAll = kSamples * kSamples;
   const int noise = static_cast<int>(random.uniform(0.5, 3.5) * 256);  // in 1/256 of a level
   auto* pixel = photo.pixels.data();
   for (int y = 0; y < side; ++y) {
     for (int x = 0; x < side; ++x) {
-      std::array<int, 3> sum{};
-      int covered = 0;
-      for (int sample = 0; sample < kAll; ++sample) {
+      std::array<unsigned, 3> sum{};
+      unsigned covered = 0;
+      for (unsigned sample = 0; sample < kAll; ++sample) {
         const auto at = static_cast<std::size_t>(y * kSamples + sample / kSamples) * samples.side + x * kSamples + sample % kSamples;
         if (samples.nearness[at] == 0) continue;
         ++covered;
@@ -189,7 +197,7 @@ Image take_photo(const Thing& thing, KeyedRandom& random, int side) {
       const std::uint64_t bits = random.next();  // the sum of two uniforms a channel: grain with a peak in the middle
       for (int k = 0; k < 3; ++k) {
         const int grain = static_cast<int>(bits >> (16 * k) & 255) + static_cast<int>(bits >> (16 * k + 8) & 255) - 255;
-        const int level = ((sum[k] * 256 + ground_part) / kAll + noise * grain / 256 + 128) / 256;
+        const int level = (static_cast<int>((sum[k] * 256 + ground_part) / kAll) + (noise * grain >> 8) + 128) >> 8;
         *pixel++ = static_cast<std::uint8_t>(std::clamp(level, 0, 255));
       }
     }

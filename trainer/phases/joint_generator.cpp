@@ -39,7 +39,8 @@ void JointGenerator::set_place(const Json& place) {
 JointGenerator::Photos JointGenerator::next_photos() {
   const auto side = context_.config.data.image_side;
   const auto device = context_.device.device;
-  Photos photos{.pairs = context_.streams.next(StreamName::joint_pairs)};
+  Photos photos;
+  photos.pairs = context_.streams.next(StreamName::joint_pairs);
   const auto& pairs = photos.pairs;
   photos.photos = photos_of(pairs, side, device);
   photos.map = encoded_maps(context_, CacheSource::labelled_map, pairs.photo, pairs.flipped, photos.photos);

@@ -18,8 +18,8 @@ class JointGenerator : public Phase {
   std::int64_t samples_per_step() const override;
 
   /// The reward's running mean, and the order of the policy's reducer.
-  Json place() const;
-  void set_place(const Json& place);
+  Json place() const override;
+  void set_place(const Json& place) override;
 
  private:
   struct Photos {

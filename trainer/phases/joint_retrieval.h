@@ -19,8 +19,8 @@ class JointRetrieval : public Phase {
   Scalars step(std::int64_t done) override;
   std::int64_t samples_per_step() const override;
 
-  Json place() const { return block_place_; }
-  void set_place(const Json& place) { block_place_ = place; }
+  Json place() const override { return block_place_; }
+  void set_place(const Json& place) override { block_place_ = place; }
 
  private:
   struct PoolBatch {

@@ -58,7 +58,7 @@ void Networks::make_teacher() {
 
 void Networks::begin_joint() {
   if (average) average->copy_to(*retrieval);
-  if (config_.joint.distillation <= 0) return;
+  if (config_.joint.distillation <= 0 && !generator) return;
   make_teacher();
   teacher->copy_from(*retrieval);
 }

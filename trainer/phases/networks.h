@@ -38,14 +38,14 @@ struct Networks {
   Networks(const TrainingConfig& config, Communicator* statistics, const Device& device);
 
   /// Where the joint stage begins: F becomes its average, where there is one, and goes on from there; a copy is frozen as teacher
-  /// (method.md §6), if anything is to be distilled.
+  /// (method.md §6), if anything is to be distilled or a generator to be judged.
   void begin_joint();
   /// Makes the teacher's network, its weights still to be filled (from a checkpoint).
   void make_teacher();
 
   std::unique_ptr<RetrievalNetwork> retrieval;
   std::optional<WeightAverage> average;
-  std::unique_ptr<RetrievalNetwork> teacher;  ///< null before begin_joint(), or when nothing is distilled
+  std::unique_ptr<RetrievalNetwork> teacher;  ///< null before begin_joint(), or without use
   std::unique_ptr<Generator> generator;
   std::unique_ptr<Discriminator> discriminator;
 

@@ -22,6 +22,10 @@ class Phase {
 
   /// Training samples of one global step: photos and sketches that pass the networks. For rates.
   virtual std::int64_t samples_per_step() const = 0;
+
+  /// What the next step depends on besides networks, optimisers and streams, for the checkpoint; null: nothing.
+  virtual Json place() const { return {}; }
+  virtual void set_place(const Json&) {}
 };
 
 }  // namespace duet

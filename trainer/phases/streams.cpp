@@ -36,18 +36,19 @@ BatchOptions Streams::options_of(StreamName name) const {
   const Augmentation flipped{.flip = config_.data.flip};
   const Augmentation augmented{
       .flip = config_.data.flip, .rotate_degrees = config_.data.rotate_degrees, .scale = config_.data.scale, .shift = config_.data.shift};
-  BatchOptions options{.seed = config_.run.seed,
-                       .stream_salt = salt_of(name),
-                       .rank = rank_,
-                       .ranks = ranks_,
-                       .image_side = config_.data.image_side,
-                       .threads = config_.data.loader_threads,
-                       .queue_depth = config_.data.queue_depth,
-                       .max_bad_fraction = config_.data.max_bad_fraction,
-                       .augmentation = flipped,
-                       .ink_dark_on_white = config_.run.sketch_polarity == "dark_on_white",
-                       .simplify_epsilon = config_.generator.simplify_epsilon,
-                       .max_steps = config_.generator.max_steps};
+  BatchOptions options;
+  options.seed = config_.run.seed;
+  options.stream_salt = salt_of(name);
+  options.rank = rank_;
+  options.ranks = ranks_;
+  options.image_side = config_.data.image_side;
+  options.threads = config_.data.loader_threads;
+  options.queue_depth = config_.data.queue_depth;
+  options.max_bad_fraction = config_.data.max_bad_fraction;
+  options.augmentation = flipped;
+  options.ink_dark_on_white = config_.run.sketch_polarity == "dark_on_white";
+  options.simplify_epsilon = config_.generator.simplify_epsilon;
+  options.max_steps = config_.generator.max_steps;
   switch (name) {
     case StreamName::strokes:
       options.view = view_of(data_.strokes, "strokes");

@@ -1,0 +1,75 @@
+#include <cstdio>
+#include <thread>
+
+#include "cluster/world.h"
+#include "launch/commands/commands.h"
+#include "launch/config.h"
+#include "launch/supervise.h"
+#include "launch/train_rank.h"
+
+namespace duet {
+namespace {
+
+namespace po = boost::program_options;
+
+// The arguments without --ranks: what each rank is started with.
+std::vector<std::string> rank_arguments(std::span<const std::string> args) {
+  std::vector<std::string> kept{"train"};
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--ranks") {
+      ++i;
+    } else if (!args[i].starts_with("--ranks=")) {
+      kept.push_back(args[i]);
+    }
+  }
+  return kept;
+}
+
+int run_train(std::span<const std::string> args) {
+  CommandLine line{
+      .command = "train",
+      .description =
+          "Trains the retrieval network and the photo-to-sketch generator through all stages (strokes, pairs, retrieval, joint), or "
+          "continues the run that the folder holds.",
+      .examples =
+          {"duet train --config quickstart --ranks 2 --run.folder runs/first --data.labelled data/pairs.store --data.pool data/pool.store",
+           "duet train --config chairs-cpu --dry-run --data.labelled chairv2.store --data.pool pool.store",
+           "mpirun -n 4 duet train --config my.cfg --run.folder runs/big", "duet train --config chairs-cpu --print-config > my.cfg"},
+      .notes =
+          "TERM, INT and USR2 save and leave with status 75; the same command continues. `duet train --print-config` prints every option "
+          "(section.key) with its value and where it came from; docs/configuration.md explains them."
+};
+  add_config_options(line);
+  line.options.add_options()("ranks", po::value<int>(), "start and supervise this many ranks on this host")(
+      "dry-run", po::bool_switch(), "check everything that can be checked, print the plan, train nothing")(
+      "print-config", po::bool_switch(), "print the configuration as a file that can be fed back");
+  const auto options = parse(line, args);
+  const auto config = config_from(options);
+  if (options.is_on("print-config")) {
+    std::fputs(print_config(config).c_str(), stdout);
+    return 0;
+  }
+  const int ranks = options.get_or<int>("ranks", 1);
+  if (ranks < 1 || ranks > 4096) throw UsageError("--ranks {}: takes 1 … 4096.", ranks);
+  if (options.is_on("dry-run")) {
+    std::fputs(training_plan(config, ranks).c_str(), stdout);
+    return 0;
+  }
+  if (config.values.run.folder.empty()) throw UsageError("--run.folder is needed: where the run keeps checkpoints, logs and its report.");
+  if (ranks == 1 || started_by_launcher()) {
+    if (ranks > 1)
+      throw UsageError("--ranks {} inside mpirun or srun: the launcher has started the ranks already; leave --ranks out.", ranks);
+    return train_rank(config);
+  }
+  check_batches(config.values, ranks);
+  return supervise({.ranks = ranks,
+                    .run_folder = config.values.run.folder,
+                    .program = std::filesystem::read_symlink("/proc/self/exe"),
+                    .arguments = rank_arguments(args)});
+}
+
+}  // namespace
+
+Command train_command() { return {"train", "train retrieval network and generator, through all stages", run_train, "Training"}; }
+
+}  // namespace duet

@@ -1,0 +1,241 @@
+#include "launch/train_rank.h"
+
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "cluster/device.h"
+#include "cluster/last_words.h"
+#include "cluster/run_lock.h"
+#include "cluster/stop_signal.h"
+#include "cluster/world.h"
+#include "launch/versions.h"
+#include "trainer/kernels/memory.h"
+#include "trainer/run_report.h"
+#include "trainer/schedule/schedule.h"
+#include "trainer/trainer.h"
+#include "trainer/training_data.h"
+
+namespace duet {
+namespace {
+
+Json fingerprint_json(const TrainingConfig& config) {
+  Json json = Json::object();
+  for (const auto& [name, text] : fingerprint(config)) json[name] = text;
+  return json;
+}
+
+Device device_of(const TrainingConfig& config) {
+  Device device;
+  if (config.run.precision == "float64") device.dtype = at::kDouble;
+  device.autocast_bf16 = config.run.precision == "bf16";
+  if (config.run.device == "cuda") device.device = at::Device(at::kCUDA, 0);
+  if (device.autocast_bf16 && device.device.is_cpu()) {
+    throw UsageError("run.precision = bf16 is for GPUs; on the CPU use float32 (it has no bfloat16 arithmetic to gain from).");
+  }
+  return device;
+}
+
+void set_threads(const TrainingConfig& config, const World& world) {
+  const int cores = std::max(1U, std::thread::hardware_concurrency());
+  const char* given = std::getenv("OMP_NUM_THREADS");
+  const int threads = config.run.threads > 0 ? config.run.threads
+                      : given != nullptr     ? std::max(1, std::atoi(given))
+                                             : std::max(1, cores / world.local_size());
+  at::set_num_threads(threads);
+  at::set_num_interop_threads(1);
+}
+
+std::string store_fingerprint(const std::string& path) {
+  const auto store = Store::open(path);
+  return fmt::format("generation {}, {:016x}", store->generation(), checksum(bytes_of(to_json(store->manifest()).dump())));
+}
+
+void describe_run(const ResolvedConfig& config, const World& world, const std::string& device) {
+  const auto hosts = const_cast<World&>(world).control().all_gather_strings(world.host() + " " + device);
+  if (world.rank() != 0) return;
+  const std::filesystem::path folder(config.values.run.folder);
+  write_file_atomically(folder / "config.cfg", print_config(config));
+  Json data = Json::object();
+  for (const auto& [name, path] :
+       {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
+    if (!path.empty()) data[name] = Json{{"path", path}, {"state", store_fingerprint(path)}};
+  }
+  const Json environment{{"started", utc_now()},  {"seed", config.values.run.seed},   {"ranks", world.size()},
+                         {"hosts", hosts},        {"threads", at::get_num_threads()}, {"data", data},
+                         {"versions", versions()}};
+  write_file_atomically(folder / "environment.json", environment.dump(2) + "\n");
+}
+
+int train(const ResolvedConfig& resolved, World& world) {
+  const auto& config = resolved.values;
+  check_batches(config, world.size());
+  const std::filesystem::path folder(config.run.folder);
+  std::filesystem::create_directories(folder);
+  begin_last_words(folder, world.rank());
+  // Rank 0 owns the run; the others must not start when it does not.
+  std::unique_ptr<RunLock> lock;
+  std::string refused;
+  if (world.rank() == 0) {
+    try {
+      lock = std::make_unique<RunLock>(folder);
+    } catch (const Error& error) {
+      refused = error.what();
+    }
+  }
+  world.control().broadcast_string(refused, 0);
+  if (!refused.empty()) throw CannotCreate("{}", refused);
+
+  keep_freed_memory();
+  set_threads(config, world);
+  const auto device = device_of(config);
+  std::unique_ptr<DeviceBackend> backend;
+  std::unique_ptr<Communicator> device_gradients;
+  std::string device_name = "cpu";
+  if (config.run.device == "cuda") {
+    backend = load_cuda_backend();
+    backend->select(world.local_rank());
+    device_name = backend->description();
+    if (config.cluster.backend != "mpi" && world.size() > 1) {
+      device_gradients = backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
+    }
+  }
+  describe_run(resolved, world, device_name);
+
+  const Ranks ranks{world.control(), device_gradients ? *device_gradients : world.gradients(), world.statistics(), world.data()};
+  TrainerOptions options;
+  options.local_rank = world.local_rank();
+  options.configuration = fingerprint_json(config);
+  if (lock) options.may_publish = [&] { return lock->still_mine(); };
+  Trainer trainer(config, ranks, device, std::move(options));
+  const auto outcome = trainer.run();
+  if (!outcome.complete) {
+    const auto message =
+        fmt::format("stopped ({}); state saved in {}. The same command continues.", outcome.stop_reason, config.run.folder);
+    if (world.rank() == 0) say("{}", message);
+    write_last_words(ExitStatus::interrupted, message);
+    return static_cast<int>(ExitStatus::interrupted);
+  }
+  trainer.write_report();
+  if (world.rank() == 0) say("finished; the report is {}", (folder / "report.html").string());
+  world.control().barrier();
+  write_last_words(ExitStatus::done, "");
+  return 0;
+}
+
+}  // namespace
+
+void check_batches(const TrainingConfig& config, int ranks) {
+  const Schedule schedule(config);
+  auto check = [&](const char* option, std::int64_t batch, bool used) {
+    if (used && batch % ranks != 0) {
+      throw UsageError(
+          "{} = {} cannot be shared equally by {} ranks. The global batch is the contract: choose a multiple of {}, or other ranks.",
+          option, batch, ranks, ranks);
+    }
+  };
+  const auto& joint = config.joint;
+  check("retrieval.batch", config.retrieval.batch, config.retrieval.steps > 0);
+  check("generator.batch", config.generator.batch, config.generator.stroke_steps + config.generator.pair_steps > 0);
+  check("joint.labelled_batch", joint.labelled_batch, joint.steps > 0);
+  check("joint.pool_batch", joint.pool_batch, joint.steps > 0 && (joint.pool > 0 || schedule.trains_discriminator() || joint.policy > 0));
+  check("joint.generator_batch", joint.generator_batch, schedule.trains_joint_generator());
+  const bool uses_generator_in_joint = joint.steps > 0 && joint.vae == 0 && joint.policy > 0 && joint.generator_scope == "all";
+  if (uses_generator_in_joint)
+    throw UsageError("joint.generator_scope = all needs joint.vae > 0: nothing else would train all of the generator.");
+}
+
+int train_rank(const ResolvedConfig& config) {
+  install_stop_signals();
+  World world({.timeout_seconds = config.values.cluster.timeout_seconds});
+  set_log_rank(world.rank(), world.size());
+  try {
+    return train(config, world);
+  } catch (const Error& error) {
+    write_last_words(error.status(), error.what());
+    if (world.size() == 1) throw;
+    if (world.rank() == 0 || error.status() != ExitStatus::rank_lost) log_line(error.what());
+    world.abort(error);
+  } catch (const std::exception& error) {
+    const InternalError internal("{}", error.what());
+    write_last_words(internal.status(), internal.what());
+    if (world.size() == 1) throw internal;
+    log_line(internal.what());
+    world.abort(internal);
+  }
+}
+
+std::string training_plan(const ResolvedConfig& resolved, int ranks) {
+  const auto& config = resolved.values;
+  check_batches(config, ranks);
+  const auto data = open_data(config, -1);
+  const Schedule schedule(config);
+  const auto device = device_of(config);
+  const Networks networks(config, nullptr, {.dtype = device.dtype});
+  std::string plan = fmt::format("Plan of {} on {} rank{}, global batches shared by all\n",
+                                 config.run.folder.empty() ? "a run" : config.run.folder, ranks, ranks == 1 ? "" : "s");
+  auto view_line = [&](const char* name, const std::optional<StoreView>& view) {
+    if (!view) return;
+    plan += fmt::format("  {:<18} {} photos, {} sketches (generation {} of {})\n", name, view->photo_count(), view->sketch_count(),
+                        view->generation(), view->store().path().string());
+  };
+  plan += "data\n";
+  view_line("train", data.training.labelled);
+  view_line("validation", data.validation);
+  view_line("test", data.test);
+  view_line("strokes", data.training.strokes);
+  view_line("pool", data.training.pool);
+  if (data.look_alikes > 0) plan += fmt::format("  {} pool photos look like a held-out photo and are left out\n", data.look_alikes);
+  plan += "stages\n";
+  auto stage_line = [&](const char* name, std::int64_t steps, std::int64_t batch, std::int64_t records) {
+    if (steps == 0) return;
+    plan += fmt::format("  {:<18} {} steps of {} = {:.1f} passes over {} samples\n", name, steps, batch,
+                        static_cast<double>(steps * batch) / static_cast<double>(std::max<std::int64_t>(1, records)), records);
+  };
+  const auto labelled = data.training.labelled->sketch_count();
+  if (data.training.strokes)
+    stage_line("strokes", config.generator.stroke_steps, config.generator.batch, data.training.strokes->sketch_count());
+  stage_line("pairs", config.generator.pair_steps, config.generator.batch, labelled);
+  stage_line("retrieval", config.retrieval.steps, config.retrieval.batch, labelled);
+  stage_line("joint, labelled", config.joint.steps, config.joint.labelled_batch, labelled);
+  if (data.training.pool && config.joint.pool > 0)
+    stage_line("joint, pool", config.joint.steps, config.joint.pool_batch, data.training.pool->photo_count());
+  plan += fmt::format(
+      "  learning rates     retrieval {} (warm-up {} steps), joint {}, generator {}: for these global batches; scale them linearly when "
+      "you raise a batch, and warm up\n",
+      config.retrieval.learning_rate, config.retrieval.warmup_steps, config.joint.learning_rate, config.generator.learning_rate);
+  plan += "memory and disk\n";
+  std::int64_t weights = 0;
+  auto network_line = [&](const char* name, const Module* network) {
+    if (network == nullptr) return;
+    std::int64_t count = 0;
+    for (const auto& [parameter, tensor] : network->state()) count += tensor.numel();
+    weights += count;
+    plan += fmt::format("  {:<18} {:.2f} million weights\n", name, static_cast<double>(count) / 1e6);
+  };
+  network_line("retrieval", networks.retrieval.get());
+  network_line("generator", networks.generator.get());
+  network_line("discriminator", networks.discriminator.get());
+  const auto bytes = static_cast<double>(weights) * (config.run.precision == "float64" ? 8 : 4);
+  plan += fmt::format(
+      "  a checkpoint is about {:.0f} MB; {} are kept. Weights, gradients and moments take about {:.0f} MB a rank, the feature cache at "
+      "most {} MiB, activations come on top\n",
+      bytes * 4 / 1e6, config.checkpoint.keep_last + 1, bytes * 5 / 1e6, config.data.cache_mebibytes);
+  if (!config.run.folder.empty()) {
+    auto folder = std::filesystem::absolute(config.run.folder);
+    while (!std::filesystem::exists(folder)) folder = folder.parent_path();
+    const auto free = static_cast<double>(std::filesystem::space(folder).available);
+    plan += fmt::format("  free on {}: {:.1f} GB\n", folder.string(), free / 1e9);
+    if (free < bytes * 4 * (config.checkpoint.keep_last + 2)) {
+      throw CannotWrite(
+          "{}: {:.1f} GB are free, checkpoints will need {:.1f} GB. Choose another run.folder or a smaller checkpoint.keep_last.",
+          folder.string(), free / 1e9, bytes * 4 * (config.checkpoint.keep_last + 2) / 1e9);
+    }
+  }
+  return plan;
+}
+
+}  // namespace duet

@@ -1,0 +1,17 @@
+#pragma once
+#include "trainer/evaluation/retrieval_evaluation.h"
+#include "trainer/phases/context.h"
+
+namespace duet {
+
+/// How well a view's photos are found by sketches that the generator draws of them (method.md §9.2, 2): each of the view's photos that has
+/// sketches is drawn `samples` times, each with a latent of its own, greedily, and looked for among all of them by `judge`.
+/// Collective; every rank gets the same result.
+RetrievalResult evaluate_generator(const PhaseContext& context, RetrievalNetwork& judge, const StoreView& view, int samples);
+
+/// The generator's sketches of some of a view's photos (not flipped), `samples` each, photo by photo; the same as evaluate_generator()
+/// uses.
+std::vector<Sketch> sketches_of_photos(const PhaseContext& context, const StoreView& view, const std::vector<std::int64_t>& photos,
+                                       int samples);
+
+}  // namespace duet

@@ -1,0 +1,52 @@
+#pragma once
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "monitoring/event_log.h"
+#include "monitoring/http_server.h"
+#include "monitoring/metrics.h"
+#include "monitoring/progress.h"
+#include "trainer/config.h"
+#include "trainer/phases/phase.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+
+/// What people and machines see of a running training: the progress line and metrics.jsonl (rank 0), RUN/log/rank-N.jsonl, and each rank's
+/// /metrics, /healthz, /readyz and /status. Main thread; the endpoint's threads read a snapshot.
+class RunLog {
+ public:
+  /// `resumed_total_step`: steps of all phases that the checkpoint holds; later lines of metrics.jsonl are removed.
+  RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank, std::int64_t resumed_total_step);
+
+  /// After each step. `scalars`: global values (already summed over ranks). `seconds`: of the step.
+  void step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, std::int64_t samples, double seconds,
+            double wait_seconds);
+  /// What is no step: an evaluation, a stage's end, an adopted generation.
+  void event(const StepCounts& counts, const std::string& stage, Json event);
+  void bad_sample(const std::string& reason);
+  /// A line on standard error, from rank 0 only; the progress line makes room.
+  void say_once(const std::string& text);
+  void stage_ends(const std::string& stage);
+  void finished();
+
+ private:
+  void show(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars);
+
+  const TrainingConfig& config_;
+  int rank_;
+  std::unique_ptr<EventLog> metrics_log_, rank_log_;
+  std::unique_ptr<Progress> progress_;
+  std::string progress_stage_;
+  std::map<std::string, std::pair<double, std::int64_t>> window_;  ///< sums since the last line, by name
+  std::string window_phase_;
+  std::mutex mutex_;
+  Json status_ = Json::object();
+  bool ready_ = false;
+  std::unique_ptr<HttpServer> server_;  ///< last: its threads use the members above
+};
+
+}  // namespace duet

@@ -1,0 +1,201 @@
+#include "trainer/run_state.h"
+
+#include "base/checksum.h"
+#include "trainer/phases/discriminator_warmup.h"
+#include "trainer/phases/generator_fit.h"
+#include "trainer/phases/joint_generator.h"
+#include "trainer/phases/joint_retrieval.h"
+#include "trainer/phases/retrieval_fit.h"
+
+namespace duet {
+namespace {
+
+// The published code's first moment for G, pix2pix's for D (method.md §3.5, §4).
+constexpr double kGeneratorBeta = 0.5;
+
+std::string file_of(const std::string& network) { return network + ".safetensors"; }
+std::string optimiser_file_of(const std::string& learner) { return "optimiser-" + learner + ".safetensors"; }
+
+void copy_into(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source, const std::string& subject) {
+  at::NoGradGuard no_gradients;
+  std::map<std::string, Tensor> by_name;
+  for (const auto& [name, tensor] : source) by_name[name] = tensor;
+  if (by_name.size() != target.size()) {
+    throw DataError("{}: holds {} tensors, the network has {}. Was it made by another version of this program?", subject, by_name.size(),
+                    target.size());
+  }
+  for (const auto& [name, tensor] : target) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end() || found->second.sizes() != tensor.sizes()) {
+      throw DataError("{}: '{}' is missing or of another shape.", subject, name);
+    }
+    tensor.copy_(found->second);
+  }
+}
+
+std::uint64_t checksum_of(const std::vector<NamedTensor>& tensors) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const auto host = tensor.detach().cpu().contiguous();
+    sum = sum * 31 + checksum({static_cast<const std::byte*>(host.data_ptr()), host.nbytes()});
+  }
+  return sum;
+}
+
+}  // namespace
+
+RunState::RunState(const TrainingConfig& config, const Ranks& ranks, const Device& device, TrainingData data)
+    : networks(config, &ranks.statistics, device),
+      streams(config, ranks, std::move(data)),
+      config_(config),
+      ranks_(ranks),
+      device_(device),
+      cache_(std::int64_t{config.data.cache_mebibytes} << 20) {
+  if (networks.generator && config.generator.initial.empty()) {
+    const auto scale = streams.data().labelled->store().manifest().offsets.scale();
+    if (!scale) throw DataError("{}: its sketches have no extent, so offsets cannot be scaled.", config.data.labelled);
+    networks.generator->set_offset_scale(*scale);
+  }
+}
+
+PhaseContext RunState::context() { return {config_, ranks_, device_, networks, streams, cache_}; }
+
+Learner& RunState::learner(const std::string& name, const std::function<std::unique_ptr<Learner>()>& make) {
+  auto& made = learners_[name];
+  if (!made) {
+    made = make();
+    if (const auto saved = saved_learners_.find(name); saved != saved_learners_.end()) {
+      made->load(saved->second.first, saved->second.second);
+      saved_learners_.erase(saved);
+    }
+  }
+  return *made;
+}
+
+Learner& RunState::retrieval_learner() {
+  return learner("retrieval", [&] {
+    const AdamOptions adam{.weight_decay = config_.retrieval.weight_decay, .clip = config_.retrieval.clip};
+    return std::make_unique<Learner>(networks.retrieval->parameters(), ranks_.gradients, config_.cluster, adam);
+  });
+}
+
+Learner& RunState::generator_learner(bool joint) {
+  if (!joint) {
+    return learner("generator", [&] {
+      const AdamOptions adam{.beta1 = kGeneratorBeta, .clip = config_.generator.clip};
+      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster, adam);
+    });
+  }
+  return learner("generator-joint", [&] {
+    const bool last_layer = config_.joint.generator_scope == "last_layer";
+    auto parameters = last_layer ? networks.generator->output_parameters() : networks.generator->trained_parameters();
+    // The phase itself clips its two gradients, apart.
+    return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster, AdamOptions{.beta1 = kGeneratorBeta});
+  });
+}
+
+Learner& RunState::discriminator_learner() {
+  return learner("discriminator", [&] {
+    return std::make_unique<Learner>(networks.discriminator->parameters(), ranks_.gradients, config_.cluster,
+                                     AdamOptions{.beta1 = kGeneratorBeta});
+  });
+}
+
+const Learner* RunState::learner(const std::string& network) const {
+  const auto found = learners_.find(network == "generator" && joint_begun ? "generator-joint" : network);
+  return found == learners_.end() ? nullptr : found->second.get();
+}
+
+std::unique_ptr<Phase> RunState::make_phase(const std::string& stage, const std::string& name) {
+  if (name == "generator_fit") {
+    const auto stream = stage == "strokes" ? StreamName::strokes : StreamName::generator_pairs;
+    return std::make_unique<GeneratorFit>(context(), stream, generator_learner(false));
+  }
+  if (name == "retrieval_fit") return std::make_unique<RetrievalFit>(context(), retrieval_learner());
+  if (name == "discriminator_warmup") return std::make_unique<DiscriminatorWarmup>(context(), discriminator_learner());
+  if (name == "joint_generator") return std::make_unique<JointGenerator>(context(), generator_learner(true));
+  DUET_CHECK(name == "joint_retrieval", "no phase '{}'", name);
+  return std::make_unique<JointRetrieval>(context(), retrieval_learner(), networks.discriminator ? &discriminator_learner() : nullptr);
+}
+
+Phase& RunState::phase(const std::string& stage, const std::string& name) {
+  if (stage == "joint" && !joint_begun) begin_joint();
+  const auto key = stage + "/" + name;
+  auto& made = phases_[key];
+  if (!made) {
+    made = make_phase(stage, name);
+    if (saved_places_.contains(key)) {
+      made->set_place(saved_places_[key]);
+      saved_places_.erase(key);
+    }
+  }
+  return *made;
+}
+
+void RunState::begin_joint() {
+  networks.begin_joint();
+  joint_begun = true;
+}
+
+CheckpointContent RunState::content() const {
+  CheckpointContent content;
+  auto& files = content.files;
+  files[file_of("retrieval")] = networks.retrieval->state();
+  if (networks.average) files[file_of("retrieval-average")] = networks.average->state();
+  if (networks.teacher) files[file_of("teacher")] = networks.teacher->state();
+  if (networks.generator) files[file_of("generator")] = networks.generator->state();
+  if (networks.discriminator) files[file_of("discriminator")] = networks.discriminator->state();
+  Json orders = Json::object();
+  for (const auto& [name, made] : learners_) {
+    files[optimiser_file_of(name)] = made->state();
+    orders[name] = made->order();
+  }
+  for (const auto& [name, saved] : saved_learners_) {
+    files[optimiser_file_of(name)] = saved.first;
+    orders[name] = saved.second;
+  }
+  Json places = saved_places_;
+  for (const auto& [key, phase] : phases_) {
+    if (const auto place = phase->place(); !place.is_null()) places[key] = place;
+  }
+  const auto& pool = streams.data().pool;
+  content.progress = Json{{"counts", to_json(counts)},  {"joint_begun", joint_begun}, {"pool_generation", pool ? pool->generation() : -1},
+                          {"streams", streams.state()}, {"places", places},           {"orders", orders}};
+  return content;
+}
+
+void RunState::restore(const Checkpoint& checkpoint) {
+  const auto subject = (checkpoint.folder() / "progress.json").string();
+  const auto& progress = checkpoint.progress();
+  counts = step_counts_from_json(member<Json>(progress, "counts", subject), subject);
+  joint_begun = member<bool>(progress, "joint_begun", subject);
+  auto restore_network = [&](Module& network, const std::string& name) {
+    copy_into(network.state(), checkpoint.read(file_of(name)), (checkpoint.folder() / file_of(name)).string());
+  };
+  restore_network(*networks.retrieval, "retrieval");
+  if (networks.average) networks.average->load_state(checkpoint.read(file_of("retrieval-average")));
+  if (checkpoint.has(file_of("teacher"))) {
+    networks.make_teacher();
+    restore_network(*networks.teacher, "teacher");
+  }
+  if (networks.generator) restore_network(*networks.generator, "generator");
+  if (networks.discriminator) restore_network(*networks.discriminator, "discriminator");
+  streams.load_state(member<Json>(progress, "streams", subject));
+  saved_places_ = member<Json>(progress, "places", subject);
+  const auto orders = member<Json>(progress, "orders", subject);
+  for (const auto& [name, order] : orders.items()) saved_learners_[name] = {checkpoint.read(optimiser_file_of(name)), order};
+}
+
+void RunState::require_equal_weights() const {
+  auto require = [&](const Module* network, const char* name) {
+    if (network == nullptr) return;
+    const auto own = static_cast<std::int64_t>(checksum_of(network->parameters()) >> 1);
+    const auto low = ranks_.control.all_reduce(own, ReduceOp::min), high = ranks_.control.all_reduce(own, ReduceOp::max);
+    if (low != high) throw InternalError("the {} network differs between ranks after {} steps.", name, counts.total());
+  };
+  require(networks.retrieval.get(), "retrieval");
+  require(networks.generator.get(), "generator");
+  require(networks.discriminator.get(), "discriminator");
+}
+
+}  // namespace duet

@@ -1,0 +1,58 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "trainer/checkpoint/checkpoint_folder.h"
+#include "trainer/phases/context.h"
+#include "trainer/phases/learner.h"
+#include "trainer/phases/phase.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+
+/// Everything a training changes from step to step: networks, optimisers, streams and counters; and the phases, which work on them. What
+/// content() saves and restore() brings back is all that the next step depends on.
+class RunState {
+ public:
+  RunState(const TrainingConfig& config, const Ranks& ranks, const Device& device, TrainingData data);
+
+  /// The phase of a stage, made when it is first asked for. Entering the joint stage freezes the teacher.
+  Phase& phase(const std::string& stage, const std::string& name);
+
+  /// F, average, teacher, G, D, moments, places. Names of files: architecture.md §3.6.
+  CheckpointContent content() const;
+  void restore(const Checkpoint& checkpoint);
+
+  /// Throws InternalError naming the network when ranks hold different parameters. Collective.
+  void require_equal_weights() const;
+
+  PhaseContext context();
+  /// "retrieval", "generator", "discriminator": who trains it at present; null when nobody has yet.
+  const Learner* learner(const std::string& network) const;
+
+  StepCounts counts;
+  Networks networks;
+  Streams streams;
+  bool joint_begun = false;
+
+ private:
+  void begin_joint();
+  Learner& retrieval_learner();
+  Learner& generator_learner(bool joint);
+  Learner& discriminator_learner();
+  Learner& learner(const std::string& name, const std::function<std::unique_ptr<Learner>()>& make);
+  std::unique_ptr<Phase> make_phase(const std::string& stage, const std::string& name);
+
+  const TrainingConfig& config_;
+  Ranks ranks_;
+  Device device_;
+  FeatureCache cache_;
+  // Made when first used; what a checkpoint says of them waits until then.
+  std::map<std::string, std::unique_ptr<Learner>> learners_;
+  std::map<std::string, std::pair<std::vector<NamedTensor>, Json>> saved_learners_;
+  std::map<std::string, std::unique_ptr<Phase>> phases_;
+  Json saved_places_ = Json::object();
+};
+
+}  // namespace duet

@@ -1,0 +1,293 @@
+#include "trainer/trainer.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "cluster/stop_signal.h"
+#include "datasets/sketch/svg.h"
+#include "trainer/generator_evaluation.h"
+#include "trainer/run_log.h"
+#include "trainer/run_state.h"
+#include "trainer/training_data.h"
+#include "trainer/validation.h"
+
+namespace duet {
+namespace {
+
+// Photos whose sketches are kept in RUN/samples over time.
+constexpr std::int64_t kSamplePhotos = 8;
+
+std::filesystem::path checkpoints_of(const TrainingConfig& config) { return std::filesystem::path(config.run.folder) / "checkpoints"; }
+
+// Rank 0 looks for the checkpoint, all ranks open the same one.
+std::optional<Checkpoint> agreed_checkpoint(const TrainingConfig& config, const Ranks& ranks, const Json& configuration) {
+  std::string folder, error;
+  auto status = ExitStatus::done;
+  if (ranks.rank() == 0) {
+    try {
+      const auto found = find_checkpoint(checkpoints_of(config));
+      for (const auto& reason : found.passed_over) warn("{}", reason);
+      if (found.checkpoint) {
+        found.checkpoint->check_configuration(configuration);
+        folder = found.checkpoint->folder().string();
+      }
+    } catch (const Error& caught) {
+      error = caught.what();
+      status = caught.status();
+    }
+  }
+  auto code = static_cast<std::int64_t>(status);
+  ranks.control.broadcast(std::span(&code, 1), 0);
+  ranks.control.broadcast_string(error, 0);
+  ranks.control.broadcast_string(folder, 0);
+  if (code != 0) throw Error(static_cast<ExitStatus>(code), error);
+  if (folder.empty()) return std::nullopt;
+  return Checkpoint::open(folder);
+}
+
+std::int64_t pool_generation_of(const std::optional<Checkpoint>& checkpoint) {
+  return checkpoint ? checkpoint->progress().value("pool_generation", std::int64_t{-1}) : -1;
+}
+
+}  // namespace
+
+struct Trainer::Impl : DirectiveSource {
+  Impl(const TrainingConfig& run_config, const Ranks& run_ranks, const Device& device, TrainerOptions run_options)
+      : config(run_config),
+        ranks(run_ranks),
+        options(std::move(run_options)),
+        schedule(config),
+        resumed(agreed_checkpoint(config, ranks, options.configuration)),
+        data(open_data(config, pool_generation_of(resumed))),
+        state(config, ranks, device, data.training),
+        validation(config, ranks, state, data),
+        coordinator(ranks.control, this, [this] { return newest_pool_generation(); }) {
+    restore();
+    log = std::make_unique<RunLog>(config, ranks.rank(), ranks.size(), options.local_rank, state.counts.total());
+    if (ranks.rank() == 0) {
+      checkpoints = std::make_unique<CheckpointFolder>(checkpoints_of(config), CheckpointOptions{.keep_last = config.checkpoint.keep_last,
+                                                                                                 .keep_every = config.checkpoint.keep_every,
+                                                                                                 .configuration = options.configuration,
+                                                                                                 .may_publish = options.may_publish,
+                                                                                                 .observer = {}});
+    }
+    state.require_equal_weights();
+    if (data.look_alikes > 0) {
+      log->say_once(fmt::format("{} pool photos look like a validation or test photo and are left out.", data.look_alikes));
+    }
+  }
+
+  void restore() {
+    if (!resumed) return;
+    state.restore(*resumed);
+    const auto& progress = resumed->progress();
+    results = progress.value("results", Json::object());
+    if (resumed->has("retrieval-best.safetensors")) {
+      validation.restore(resumed->read("retrieval-best.safetensors"), progress.value("best", Json()));
+    }
+    last_saved = state.counts.total();
+    if (ranks.rank() == 0) say("continues from {} ({} steps done)", resumed->folder().string(), state.counts.total());
+  }
+
+  std::int64_t newest_pool_generation() const {
+    if (!data.training.pool) return -1;
+    try {
+      return Store::newest_generation(config.data.pool);
+    } catch (const Error& error) {
+      // The store may be on a file system that is away for a moment; training goes on with what it has open.
+      warn("{} Training goes on with generation {}.", error.what(), state.streams.data().pool->generation());
+      return state.streams.data().pool->generation();
+    }
+  }
+
+  // Rank 0: what comes next, from the schedule and from outside.
+  Directive decide(const ClusterState& cluster) override {
+    const auto next = schedule.next(state.counts);
+    Directive directive;
+    directive.phase = next.phase;
+    directive.stage = next.stage;
+    directive.steps = next.steps;
+    directive.evaluate = next.evaluate;
+    directive.samples = next.samples;
+    auto after = state.counts;
+    if (next.steps > 0) after.of(next.stage, next.phase) += next.steps;
+    const bool finished = next.steps == 0;
+    if (cluster.stop_requested || finished) {
+      directive = {};
+      directive.stop = true;
+      if (!finished) directive.stop_reason = cluster.stop_reason;
+      directive.checkpoint = last_saved != state.counts.total();
+      return directive;
+    }
+    const auto every = config.checkpoint.every_steps;
+    const bool by_steps = every > 0 && after.total() / every > state.counts.total() / every;
+    directive.checkpoint = by_steps || next.ends_stage || since_save.seconds() >= config.checkpoint.every_seconds;
+    const auto& pool = state.streams.data().pool;
+    const bool between_blocks = after.joint_retrieval % config.joint.retrieval_steps == 0 || after.joint_retrieval >= config.joint.steps;
+    if (pool && between_blocks && cluster.newest_generation > pool->generation()) directive.adopt_generation = cluster.newest_generation;
+    return directive;
+  }
+
+  TrainingOutcome run() {
+    for (;;) {
+      const auto directive = coordinator.next();
+      if (directive.steps > 0) {
+        before_stage(directive.stage);
+        if (!run_steps(directive)) {
+          save();
+          return leave({.complete = false, .stop_reason = stop_text});
+        }
+      }
+      if (directive.evaluate) evaluate(directive.stage);
+      if (directive.samples) draw_samples(directive.stage);
+      if (stage_ended) end_stage(directive.stage);
+      if (directive.checkpoint) save();
+      if (directive.adopt_generation >= 0) adopt(directive.adopt_generation, directive.stage);
+      if (directive.stop) return leave({.complete = directive.stop_reason.empty(), .stop_reason = directive.stop_reason});
+    }
+  }
+
+  TrainingOutcome leave(TrainingOutcome outcome) {
+    if (checkpoints) checkpoints->finish();
+    ranks.control.barrier();  // no rank leaves before the state is on disk
+    log->finished();
+    return outcome;
+  }
+
+  // The figures of the weights that training starts from.
+  void before_stage(const std::string& stage) {
+    if ((stage != "retrieval" && stage != "joint") || results.contains("initial")) return;
+    results["initial"] = validation.measure_all();
+    write_results();
+  }
+
+  /// False when all ranks agreed to stop before the directive's last step.
+  bool run_steps(const Directive& directive) {
+    const auto planned = schedule.next(state.counts);
+    auto& phase = state.phase(directive.stage, directive.phase);
+    auto& done = state.counts.of(directive.stage, directive.phase);
+    stage_ended = false;
+    for (std::int64_t step = 0; step < directive.steps; ++step) {
+      const Stopwatch watch;
+      auto scalars = phase.step(done);
+      ++done;
+      if (options.after_step) options.after_step(state.counts.total());
+      const bool stop = agree(scalars);
+      log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
+      for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
+      if (stop && step + 1 < directive.steps) {
+        stop_text = "asked to stop";
+        return false;
+      }
+    }
+    stage_ended = planned.ends_stage;
+    return true;
+  }
+
+  /// One small reduction a step: the scalars' shares become global values, and one rank's wish to stop everybody's.
+  bool agree(Scalars& scalars) {
+    std::vector<double> values;
+    for (const auto& [name, value] : scalars) values.push_back(value);
+    values.push_back(stop_requested() ? 1 : 0);
+    ranks.statistics.all_reduce(std::span(values));
+    for (std::size_t i = 0; i < scalars.size(); ++i) scalars[i].second = values[i];
+    return values.back() > 0;
+  }
+
+  void evaluate(const std::string& stage) {
+    const auto figures = validation.validate();
+    if (figures.is_null()) return;
+    log->event(state.counts, stage, Json{{"evaluation", figures}});
+    std::string text =
+        fmt::format("{} after {} steps, validation:", stage, stage == "joint" ? state.counts.joint_retrieval : state.counts.retrieval);
+    for (const auto& [weights, figure] : figures.items()) {
+      text += fmt::format("  {} acc@1 {:.1f} @5 {:.1f} @10 {:.1f}", weights, figure["acc@1"].get<double>(), figure["acc@5"].get<double>(),
+                          figure["acc@10"].get<double>());
+    }
+    log->say_once(text);
+  }
+
+  void end_stage(const std::string& stage) {
+    stage_ended = false;
+    log->stage_ends(stage);
+    if (stage == "retrieval" || stage == "joint") results[stage == "joint" ? "joint" : "supervised"] = validation.measure_all();
+    const bool judged = stage == "joint" || (stage == "retrieval" && config.joint.steps == 0) ||
+                        (stage == "pairs" && config.retrieval.steps == 0 && !config.retrieval.initial.empty());
+    if (judged) {
+      const auto figures = validation.judge_generator();
+      if (!figures.is_null()) results["generator"][stage == "joint" ? "joint" : "supervised"] = figures;
+    }
+    write_results();
+  }
+
+  void write_results() const {
+    if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", results.dump(2) + "\n");
+  }
+
+  void draw_samples(const std::string& stage) {
+    if (ranks.rank() != 0 || !state.networks.generator) return;
+    const auto& view = data.validation ? *data.validation : *data.training.labelled;
+    std::vector<std::int64_t> photos;
+    for (std::int64_t photo = 0; photo < std::min(kSamplePhotos, view.photo_count()); ++photo) photos.push_back(photo);
+    const auto sketches = sketches_of_photos(state.context(), view, photos, 1);
+    const auto folder = std::filesystem::path(config.run.folder) / "samples";
+    std::filesystem::create_directories(folder);
+    for (std::size_t i = 0; i < sketches.size(); ++i) {
+      write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i], {}));
+    }
+  }
+
+  void adopt(std::int64_t generation, const std::string& stage) {
+    const auto newer = Store::open(config.data.pool, generation);
+    const auto view = newer->view("train");
+    std::vector<StoreView> held_out;
+    if (data.validation) held_out.push_back(*data.validation);
+    if (data.test) held_out.push_back(*data.test);
+    const auto alike = find_look_alikes(view, held_out);
+    state.streams.adopt_pool(view, alike.excluded);
+    log->event(state.counts, stage,
+               Json{{"pool_generation", generation}, {"pool_photos", view.photo_count()}, {"look_alikes", alike.count}});
+    log->say_once(
+        fmt::format("pool generation {} adopted: {} photos, {} left out as look-alikes", generation, view.photo_count(), alike.count));
+  }
+
+  void save() {
+    state.require_equal_weights();
+    last_saved = state.counts.total();
+    since_save.restart();
+    if (ranks.rank() != 0) return;
+    auto content = state.content();
+    content.progress["results"] = results;
+    content.progress["best"] = validation.progress();
+    if (!validation.best().empty()) content.files["retrieval-best.safetensors"] = validation.best();
+    checkpoints->save(state.counts.total(), content);
+  }
+
+  const TrainingConfig& config;
+  Ranks ranks;
+  TrainerOptions options;
+  Schedule schedule;
+  std::optional<Checkpoint> resumed;
+  OpenedData data;
+  RunState state;
+  Validation validation;
+  Coordinator coordinator;
+  std::unique_ptr<RunLog> log;
+  std::unique_ptr<CheckpointFolder> checkpoints;  ///< rank 0
+  Json results = Json::object();                  ///< RUN/results.json
+  bool stage_ended = false;
+  std::string stop_text;
+  std::int64_t last_saved = -1;
+  Stopwatch since_save;
+};
+
+Trainer::Trainer(const TrainingConfig& config, const Ranks& ranks, const Device& device, TrainerOptions options)
+    : impl_(std::make_unique<Impl>(config, ranks, device, std::move(options))) {}
+
+Trainer::~Trainer() = default;
+
+TrainingOutcome Trainer::run() { return impl_->run(); }
+
+const RunState& Trainer::state() const { return impl_->state; }
+
+}  // namespace duet

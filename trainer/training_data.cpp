@@ -1,0 +1,94 @@
+#include "trainer/training_data.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "datasets/image/perceptual_hash.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+namespace {
+
+bool has_split(const Store& store, const std::string& split) {
+  const auto splits = store.splits();
+  return std::find(splits.begin(), splits.end(), split) != splits.end();
+}
+
+StoreView training_part(const std::shared_ptr<const Store>& store, const std::string& option) {
+  if (!has_split(*store, "train")) {
+    throw UsageError("{}: {} has no split 'train', only: {}.", option, store->path().string(), fmt::join(store->splits(), ", "));
+  }
+  return store->view("train");
+}
+
+void require_kind(const Store& store, const std::string& option, std::initializer_list<StoreKind> kinds) {
+  if (std::find(kinds.begin(), kinds.end(), store.kind()) != kinds.end()) return;
+  std::vector<std::string> names;
+  for (const auto kind : kinds) names.push_back(to_string(kind));
+  throw UsageError("{}: {} is a store of kind '{}'; it takes: {}.", option, store.path().string(), to_string(store.kind()),
+                   fmt::join(names, ", "));
+}
+
+void require_photos(const StoreView& view, std::int64_t batch, const char* store_option, const char* batch_option) {
+  if (view.photo_count() >= std::min<std::int64_t>(batch, 2)) return;
+  throw UsageError("{}: {} has {} photos in split '{}', too few for {} = {}.", store_option, view.store().path().string(),
+                   view.photo_count(), view.split(), batch_option, batch);
+}
+
+}  // namespace
+
+LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>& held_out) {
+  std::vector<std::uint64_t> hashes;
+  for (const auto& view : held_out) view.for_each_hash([&](std::int64_t, std::uint64_t hash) { hashes.push_back(hash); });
+  auto found = std::make_shared<std::unordered_set<std::int64_t>>();
+  pool.for_each_hash([&](std::int64_t photo, std::uint64_t hash) {
+    const bool alike =
+        std::any_of(hashes.begin(), hashes.end(), [&](std::uint64_t other) { return hamming_distance(hash, other) <= kLookAlikeDistance; });
+    if (alike) found->insert(photo);
+  });
+  LookAlikes result;
+  result.count = static_cast<std::int64_t>(found->size());
+  if (result.count > 0) result.excluded = [found](std::int64_t photo) { return found->contains(photo); };
+  return result;
+}
+
+OpenedData open_data(const TrainingConfig& config, std::int64_t pool_generation) {
+  const Schedule schedule(config);
+  OpenedData data;
+  if (config.data.labelled.empty()) throw UsageError("--data.labelled is needed: a store of labelled pairs (`duet import`, `duet synth`).");
+  const auto labelled = Store::open(config.data.labelled);
+  require_kind(*labelled, "data.labelled", {StoreKind::pairs});
+  data.training.labelled = training_part(labelled, "data.labelled");
+  require_photos(*data.training.labelled, config.retrieval.batch, "data.labelled", "retrieval.batch");
+  if (has_split(*labelled, "validation")) data.validation = labelled->view("validation");
+  if (has_split(*labelled, "test")) data.test = labelled->view("test");
+
+  if (config.generator.stroke_steps > 0) {
+    if (config.data.strokes.empty()) {
+      throw UsageError("generator.stroke_steps is {}, but --data.strokes names no store.", config.generator.stroke_steps);
+    }
+    const auto strokes = Store::open(config.data.strokes);
+    require_kind(*strokes, "data.strokes", {StoreKind::strokes, StoreKind::pairs});
+    data.training.strokes = training_part(strokes, "data.strokes");
+  }
+  const auto& joint = config.joint;
+  const bool pool_needed =
+      joint.steps > 0 && (joint.pool > 0 || schedule.trains_discriminator() || (schedule.trains_joint_generator() && joint.policy > 0));
+  if (pool_needed) {
+    if (config.data.pool.empty()) throw UsageError("joint.steps is {}, but --data.pool names no store of photos.", joint.steps);
+    const auto pool = Store::open(config.data.pool, pool_generation >= 0 ? std::optional<std::int64_t>(pool_generation) : std::nullopt);
+    require_kind(*pool, "data.pool", {StoreKind::pool, StoreKind::pairs});
+    data.training.pool = training_part(pool, "data.pool");
+    require_photos(*data.training.pool, joint.pool_batch, "data.pool", "joint.pool_batch");
+    std::vector<StoreView> held_out;
+    if (data.validation) held_out.push_back(*data.validation);
+    if (data.test) held_out.push_back(*data.test);
+    const auto alike = find_look_alikes(*data.training.pool, held_out);
+    data.training.excluded = alike.excluded;
+    data.look_alikes = alike.count;
+  }
+  return data;
+}
+
+}  // namespace duet
