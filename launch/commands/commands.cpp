@@ -2,6 +2,8 @@
 
 namespace duet {
 
-std::vector<Command> all_commands() { return {import_command(), store_command(), synth_command(), inspect_command(), version_command()}; }
+std::vector<Command> all_commands() {
+  return {import_command(), store_command(), synth_command(), inspect_command(), bench_command(), version_command()};
+}
 
 }  // namespace duet
