@@ -64,8 +64,13 @@ TEST(Pickle, ColumnMajorAndBigEndianAreUndone) {
 }
 
 TEST(Pickle, AnotherNameIsRefusedAndNamed) {
-  for (const auto& [module, name] : std::vector<std::pair<std::string, std::string>>{
-           {"os", "system"}, {"builtins", "eval"}, {"numpy", "load"}, {"numpy.core.multiarray", "__import__"}, {"_codecs", "decode"}}) {
+  for (const auto& [module, name] : std::vector<std::pair<std::string, std::string>>{{"os", "system"},
+                                                                                     {"builtins", "eval"},
+                                                                                     {"numpy", "load"},
+                                                                                     {"numpy.core.multiarray", "__import__"},
+                                                                                     {"_codecs", "decode"},
+                                                                                     {"os", "encode"},
+                                                                                     {"numpy.core", "dtype"}}) {
     const auto attack = PickleBuilder().text("k").global(module, name).text("touch /tmp/owned").raw("\x85R").finish();
     EXPECT_THAT(complaint(attack), HasSubstr("'" + module + "." + name + "'"));
     const auto stacked = PickleBuilder().text("k").text(module).text(name).raw("\x93").finish();
