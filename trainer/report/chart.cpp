@@ -38,7 +38,8 @@ Range y_range(const std::vector<Curve>& curves) {
   Range range{values[outliers], values[values.size() - 1 - outliers]};
   if (range.low > 0 && range.low < 0.5 * range.high) range.low = 0;  // zero is the natural foot of a loss or a share
   if (range.low == range.high) range = {range.low - 0.5 * std::abs(range.low) - 0.01, range.high + 0.5 * std::abs(range.high) + 0.01};
-  return range;
+  const auto margin = 0.04 * (range.high - range.low);
+  return {range.low == 0 ? 0 : range.low - margin, range.high + margin};
 }
 
 std::string label(double value) {

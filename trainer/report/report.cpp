@@ -107,7 +107,11 @@ std::string queries(const ReportData& data) {
       data.gallery);
   for (const auto* query : order) {
     html += fmt::format("<div class=\"query\"><div class=\"asked\">{}<span class=\"{}\">rank {}</span></div><div class=\"shown\">",
-                        tile(query->query), query->rank == 1 ? "hit" : "miss", query->rank);
+                        tile(query->query),
+                        query->rank == 1   ? "hit"
+                        : query->rank > 10 ? "miss"
+                                           : "near",
+                        query->rank);
     for (std::size_t i = 0; i < query->nearest.size(); ++i) html += tile(query->nearest[i], static_cast<int>(i) == query->truth);
     if (query->truth < 0) html += "<span class=\"gap\">…</span>" + tile(query->true_photo, true);
     html += "</div></div>\n";

@@ -40,21 +40,23 @@ tr.stage td{border-top:2px solid var(--faint)}
 .query{display:flex;gap:14px;padding:12px 0;border-bottom:1px solid var(--faint);align-items:flex-start}
 .query>.asked{flex:0 0 112px}
 .shown{display:flex;flex-wrap:wrap;gap:8px;min-width:0}
-.tile{margin:0;width:84px;font-size:.72rem;line-height:1.25;color:var(--soft);overflow-wrap:anywhere}
+.tile{margin:0;width:76px;font-size:.72rem;line-height:1.25;color:var(--soft);overflow-wrap:anywhere}
 .asked .tile{width:112px}
 .tile img,.tile .blank{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#fff;border:1px solid var(--faint);border-radius:5px;margin-bottom:2px}
 .tile .blank{background:var(--panel)}
 .tile.true img,.tile.true .blank{outline:3px solid var(--good);outline-offset:0;border-color:var(--good)}
 .tile.true,.hit{color:var(--good);font-weight:600}
+.near{font-weight:600}
 .miss{color:var(--bad);font-weight:600}
-.gap{align-self:center;color:var(--soft);padding:0 2px 18px}
+.gap{align-self:center;color:var(--soft);padding-bottom:18px}
 .drawn{display:grid;grid-template-columns:112px repeat(3,minmax(0,1fr));gap:14px;padding:12px 0;border-bottom:1px solid var(--faint)}
-.drawn>div:first-child .tile{width:112px}
+
+.drawn .tile{width:112px}
 .drawn h4{margin:0 0 .3em;font-size:.8rem;color:var(--soft);font-weight:600}
 details{margin:.6em 0}
 summary{cursor:pointer;font-weight:600}
 pre{background:var(--panel);padding:12px;border-radius:8px;overflow-x:auto;font-size:.82rem;line-height:1.4}
-@media (max-width:640px){.query{flex-direction:column;gap:8px}.query>.asked{flex:none}.tile{width:calc((100vw - 32px - 4*6px)/5)}.asked .tile{width:120px}.shown{gap:6px}
+@media (max-width:640px){.tick{font-size:13px}.query{flex-direction:column;gap:8px}.query>.asked{flex:none}.tile{width:calc((100vw - 32px - 4*6px)/5)}.asked .tile{width:120px}.shown{gap:6px}
 .drawn{grid-template-columns:1fr 1fr}.drawn .tile{width:100px}}
 @media print{.chart,.query,.drawn{break-inside:avoid}}
 )css";

@@ -46,11 +46,19 @@ TEST(RankGallery, CountsTiesAgainstTheQuery) {
 }
 
 TEST(RankGallery, GivesACollapsedNetworkTheLastRank) {
-  // Inner products of these rows round differently at different places of a matrix; differences are exactly zero.
   const auto row = noise(1, 1280, 3).to(at::kFloat);
   const auto all = (row / row.norm()).expand({103, 1280}).contiguous();
   const auto ranking = rank_gallery(all, all, std::vector<std::int64_t>(103, 7));
   EXPECT_THAT(ranking.rank, testing::Each(103));
+}
+
+// Distances of a few 1e-5 between vectors of length 1: |a|² + |b|² − 2ab loses them in float32, differences keep them.
+TEST(RankGallery, TellsPhotosApartThatAreNearlyEqual) {
+  const auto row = noise(1, 1280, 3).to(at::kFloat);
+  const auto query = row / row.norm();
+  auto gallery = query.expand({40, 1280}).clone();
+  for (std::int64_t j = 0; j < 40; ++j) gallery[j][0] += 1e-5 * static_cast<double>(40 - j);
+  for (const std::int64_t j : {0, 17, 39}) EXPECT_EQ(rank_gallery(query, gallery, std::vector<std::int64_t>{j}).rank[0], 40 - j);
 }
 
 TEST(RankGallery, HasShortListsForSmallGalleries) {
