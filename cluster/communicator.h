@@ -23,7 +23,7 @@ class Completion {
   virtual void wait() = 0;
   /// True once wait() would not block, errors included.
   virtual bool done() = 0;
-  /// From the moment the operation was handed over to its end. Valid once done() said true.
+  /// From the moment the operation was handed over to its end; 0 as long as that is not known.
   virtual double seconds() const = 0;
 };
 

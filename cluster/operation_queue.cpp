@@ -28,7 +28,10 @@ class OperationQueue::TaskCompletion : public Completion {
     std::lock_guard lock(task_->mutex);
     return task_->done;
   }
-  double seconds() const override { return task_->seconds; }
+  double seconds() const override {
+    std::lock_guard lock(task_->mutex);
+    return task_->seconds;
+  }
 
  private:
   std::shared_ptr<Task> task_;
