@@ -67,8 +67,8 @@ struct CheckpointOptions {
   int keep_last = 2;            ///< most recently written ones that are kept; at least 1
   std::int64_t keep_every = 0;  ///< multiples of this step are never deleted; 0: none
   Json configuration = Json::object();
-  std::function<bool()>
-      may_publish = {};  ///< asked before anything becomes visible or is deleted: is this job still the owner of the run's folder?
+  /// Asked before anything becomes visible or is deleted: is this job still the owner of the run's folder? None: always.
+  std::function<bool()> may_publish = {};
   std::function<void(SaveStage)> observer = {};  ///< called on the writing thread after each stage; for tests
 };
 
