@@ -61,15 +61,23 @@ step "done; pictures and curves: $run/report.html"
 python3 - "$run/results.json" "$run/test.json" <<'PYTHON'
 import json, sys
 
-results, best = (json.load(open(name)) for name in sys.argv[1:])
+results, evaluated = (json.load(open(name)) for name in sys.argv[1:])
 figures = ("acc@1", "acc@5", "acc@10")
+
+
+def test_figures(stage):
+    """The stage's figures on the test photos, of its best weights by validation; initial weights are what they are."""
+    by_weights = results[stage]["test"]
+    return by_weights.get("best", by_weights["last"])
+
+
+rows = [(stage, test_figures(stage)) for stage in ("initial", "supervised", "joint")]
 print(f"{'weights':<14}" + "".join(f"{figure:>22}" for figure in figures) + f"{'queries':>10}{'gallery':>10}")
-rows = [(name, results[name]) for name in ("initial", "supervised", "joint")] + [("best", best)]
-for name, row in rows:
+for name, row in rows + [("duet eval", evaluated)]:
     cells = ("{:.1f} [{:.1f}, {:.1f}]".format(row[f], row["interval"][f]["low"], row["interval"][f]["high"]) for f in figures)
     print(f"{name:<14}" + "".join(f"{cell:>22}" for cell in cells) + f"{row['queries']:>10}{row['gallery']:>10}")
 
-initial, supervised = results["initial"], results["supervised"]
+initial, supervised = rows[0][1], rows[1][1]
 if supervised["gallery"] < 100:
     sys.exit(f"quickstart: failed: the gallery has {supervised['gallery']} photos; 100 are needed for a verdict.")
 low, high = supervised["interval"]["acc@1"]["low"], initial["interval"]["acc@1"]["high"]
