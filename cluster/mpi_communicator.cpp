@@ -116,7 +116,7 @@ void MpiCommunicator::do_all_reduce(void* data, std::int64_t count, DataType typ
 
 void MpiCommunicator::all_reduce_now(void* data, std::int64_t count, DataType type, ReduceOp op) {
   auto call = begin("all_reduce", count * size_of(type));
-  const auto piece = kPieceBytes / size_of(type);
+  const auto piece = kReducePieceBytes / size_of(type);
   for (std::int64_t first = 0; first < count; first += piece) {
     const auto part = static_cast<int>(std::min(piece, count - first));
     auto* start = static_cast<char*>(data) + first * size_of(type);
@@ -176,7 +176,7 @@ void MpiCommunicator::complete(Call& call, std::int64_t bytes, const std::functi
   if (const int code = issue(&request); code != MPI_SUCCESS) check(code, subject());
   // MPI moves data only while it is called: yield for about as long as the transfer takes, then sleep, so that ranks that wait for a slow
   // one leave the cores to it.
-  const double eager_seconds = 0.5e-3 + static_cast<double>(bytes) * 2e-9;
+  const double eager_seconds = 0.5e-3 + static_cast<double>(bytes) * 4e-9;
   Stopwatch waiting;
   for (;;) {
     int done = 0;

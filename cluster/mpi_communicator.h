@@ -36,6 +36,8 @@ class MpiCommunicator : public Communicator {
 
   /// Messages above this are sent in pieces: MPI counts in int, and its temporary buffers grow with the message.
   static constexpr std::int64_t kPieceBytes = 64 << 20;
+  /// Sums are made in pieces that stay in the processor's cache: 25 MiB at once take two to four times as long.
+  static constexpr std::int64_t kReducePieceBytes = 4 << 20;
 
  private:
   std::unique_ptr<Completion> start_all_reduce(void* data, std::int64_t count, DataType type, ReduceOp op) override;

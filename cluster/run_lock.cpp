@@ -64,9 +64,10 @@ RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesys
     ::close(file_);
     if (reason != EWOULDBLOCK) throw CannotCreate("{}: this file system does not lock files: {}", lock.string(), std::strerror(reason));
     const auto owner = read_owner(folder_);
-    throw CannotCreate(
-        "{}: another job works in this run's folder: process {} on {} since {}. Wait for it, stop it, or choose another run.folder.",
-        folder_.string(), owner.process, owner.host, owner.since);
+    const auto who = owner.host.empty() ? "a process that has only just started"
+                                        : fmt::format("process {} on {} since {}", owner.process, owner.host, owner.since);
+    throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.",
+                       folder_.string(), who);
   }
   try {
     const auto former = read_owner(folder_);
