@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "base/checksum.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -64,9 +65,13 @@ void describe_run(const ResolvedConfig& config, const World& world, const std::s
        {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
     if (!path.empty()) data[name] = Json{{"path", path}, {"state", store_fingerprint(path)}};
   }
-  const Json environment{{"started", utc_now()},  {"seed", config.values.run.seed},   {"ranks", world.size()},
-                         {"hosts", hosts},        {"threads", at::get_num_threads()}, {"data", data},
-                         {"versions", versions()}};
+  const Json environment{{"started", utc_now()},
+                         {"seed", config.values.run.seed},
+                         {"ranks", world.size()},
+                         {"hosts", hosts},
+                         {"threads", at::get_num_threads()},
+                         {"data", data},
+                         {"versions", versions(config.values.run.device == "cuda")}};
   write_file_atomically(folder / "environment.json", environment.dump(2) + "\n");
 }
 

@@ -39,6 +39,15 @@ std::vector<Sketch> sketches_of_photos(const PhaseContext& context, const StoreV
   return sketches;
 }
 
+std::vector<Sketch> sketches_of_images(const PhaseContext& context, const std::vector<Tensor>& photos, int samples) {
+  std::vector<Sketch> sketches;
+  for (std::size_t i = 0; i < photos.size(); ++i) {
+    auto drawn = draw(context, photos[i].to(context.device.device), static_cast<std::int64_t>(i) * samples, samples);
+    std::move(drawn.begin(), drawn.end(), std::back_inserter(sketches));
+  }
+  return sketches;
+}
+
 RetrievalResult evaluate_generator(const PhaseContext& context, RetrievalNetwork& judge, const StoreView& view, int samples) {
   const auto gallery = gallery_of(view, context.config.data.image_side);
   std::vector<std::int64_t> queries;

@@ -14,4 +14,7 @@ RetrievalResult evaluate_generator(const PhaseContext& context, RetrievalNetwork
 std::vector<Sketch> sketches_of_photos(const PhaseContext& context, const StoreView& view, const std::vector<std::int64_t>& photos,
                                        int samples);
 
+/// The same of photos that lie in no store: uint8 [1, side, side, 3] each.
+std::vector<Sketch> sketches_of_images(const PhaseContext& context, const std::vector<Tensor>& photos, int samples);
+
 }  // namespace duet

@@ -60,7 +60,7 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
   metrics().histogram("duet_step_seconds", "Duration of a training step.", duration_bounds(), labels).observe(seconds);
   metrics().counter("duet_data_wait_seconds_total", "Time this rank waited for decoded samples.", labels).add(wait_seconds);
   for (const auto& [name, value] : scalars) {
-    const auto metric = is_loss(name) ? "duet_loss_" + name : "duet_" + name;
+    const auto metric = name == "total" ? "duet_loss" : is_loss(name) ? "duet_loss_" + name : "duet_" + name;
     metrics().gauge(metric, "Value of '" + name + "' in the last step, over all ranks.", labels).set(value);
   }
   {

@@ -7,6 +7,7 @@
 #include "datasets/sketch/svg.h"
 #include "trainer/generator_evaluation.h"
 #include "trainer/run_log.h"
+#include "trainer/run_report.h"
 #include "trainer/run_state.h"
 #include "trainer/training_data.h"
 #include "trainer/validation.h"
@@ -287,6 +288,8 @@ Trainer::Trainer(const TrainingConfig& config, const Ranks& ranks, const Device&
 Trainer::~Trainer() = default;
 
 TrainingOutcome Trainer::run() { return impl_->run(); }
+
+void Trainer::write_report() { write_run_report(impl_->state, impl_->ranks, impl_->data, impl_->validation.best(), impl_->results); }
 
 const RunState& Trainer::state() const { return impl_->state; }
 

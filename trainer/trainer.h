@@ -38,6 +38,9 @@ class Trainer {
   /// possible; the newest checkpoint stays usable.
   TrainingOutcome run();
 
+  /// Collective. RUN/report.html, of the run as it stands.
+  void write_report();
+
   const class RunState& state() const;  ///< for tests
 
  private:

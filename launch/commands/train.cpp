@@ -37,8 +37,7 @@ int run_train(std::span<const std::string> args) {
            "mpirun -n 4 duet train --config my.cfg --run.folder runs/big", "duet train --config chairs-cpu --print-config > my.cfg"},
       .notes =
           "TERM, INT and USR2 save and leave with status 75; the same command continues. `duet train --print-config` prints every option "
-          "(section.key) with its value and where it came from; docs/configuration.md explains them."
-};
+          "(section.key) with its value and where it came from; docs/configuration.md explains them."};
   add_config_options(line);
   line.options.add_options()("ranks", po::value<int>(), "start and supervise this many ranks on this host")(
       "dry-run", po::bool_switch(), "check everything that can be checked, print the plan, train nothing")(

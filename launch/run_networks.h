@@ -1,0 +1,28 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "launch/config.h"
+#include "trainer/trained_networks.h"
+
+namespace duet {
+
+/// The options --run, --checkpoint, --weights and --json, shared by the commands that use a trained run.
+void add_run_options(CommandLine& line);
+
+/// A trained run as those options name it: its configuration, its newest checkpoint that verifies (or the one named), its networks.
+class OpenedRun {
+ public:
+  explicit OpenedRun(const ParsedOptions& options, const Ranks& ranks);
+
+  const TrainingConfig& config() const { return config_; }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  TrainedNetworks& networks() { return *networks_; }
+
+ private:
+  std::optional<Checkpoint> checkpoint_;
+  TrainingConfig config_;
+  std::unique_ptr<TrainedNetworks> networks_;
+};
+
+}  // namespace duet
