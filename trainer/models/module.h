@@ -13,7 +13,7 @@ struct NetworkContext {
   at::Device device = at::kCPU;
   std::uint64_t seed = 1;
   Communicator* statistics = nullptr;  ///< carries global batch statistics; null: this process is alone. Must outlive the network.
-  std::string scope = {};                   ///< dotted name of the part being built; two networks of one program need different ones
+  std::string scope = {};              ///< dotted name of the part being built; two networks of one program need different ones
 
   /// The same for a part called `name`.
   NetworkContext within(const std::string& name) const;
