@@ -64,8 +64,11 @@ std::vector<std::vector<Offset>> to_offset_lists(const Drawing& drawing) {
   const auto length = lengths.accessor<std::int64_t, 1>();
   std::vector<std::vector<Offset>> lists(offsets.size(0));
   for (std::size_t i = 0; i < lists.size(); ++i) {
-    for (std::int64_t t = 0; t < length[i]; ++t) lists[i].push_back({offset[i][t][0], offset[i][t][1], static_cast<Pen>(pen[i][t])});
-    lists[i].back().pen = Pen::end;  // also where the limit of steps cut the drawing short
+    for (std::int64_t t = 0; t < length[i]; ++t) {
+      const auto state = static_cast<Pen>(pen[i][t]);
+      if (state != Pen::end) lists[i].push_back({offset[i][t][0], offset[i][t][1], state});
+    }
+    if (!lists[i].empty()) lists[i].back().pen = Pen::end;  // also where the limit of steps cut the drawing short
   }
   return lists;
 }

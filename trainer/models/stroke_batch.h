@@ -31,7 +31,8 @@ class OffsetScale {
   double count_ = 0, sum_ = 0, square_sum_ = 0;
 };
 
-/// Each drawing's steps as offsets in units of the scale, the last one made Pen::end: what from_offsets() takes.
+/// Each drawing's steps as offsets in units of the scale, the last one made Pen::end: what from_offsets() takes. The step whose pen is
+/// 'end' only says that the drawing is over: its offset is never trained (method.md §3.5), so it is left out.
 std::vector<std::vector<Offset>> to_offset_lists(const Drawing& drawing);
 
 }  // namespace duet

@@ -58,14 +58,14 @@ TEST(OffsetScale, IsTheDeviationOfBothAxesTogether) {
   EXPECT_THROW(OffsetScale().value("empty.store"), DataError);
 }
 
-TEST(ToOffsetLists, KeepsDrawnStepsAndEndsThem) {
+TEST(ToOffsetLists, KeepsDrawnStepsButNotTheOneThatEnds) {
   const Drawing drawing{at::arange(12, at::kDouble).view({2, 3, 2}),
                         at::tensor({0, 2, 2, 1, 0, 1}, at::kLong).view({2, 3}),
                         at::tensor({2, 3}, at::kLong),
                         {}};
   const auto lists = to_offset_lists(drawing);
-  EXPECT_EQ(lists, (std::vector<std::vector<Offset>>{{{0, 1, Pen::touching}, {2, 3, Pen::end}},
-                                                     {{6, 7, Pen::lifted}, {8, 9, Pen::touching}, {10, 11, Pen::end}}}));
+  EXPECT_EQ(lists,
+            (std::vector<std::vector<Offset>>{{{0, 1, Pen::end}}, {{6, 7, Pen::lifted}, {8, 9, Pen::touching}, {10, 11, Pen::end}}}));
 }
 
 }  // namespace
