@@ -105,7 +105,7 @@ void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Sca
   if (progress_stage_ != stage) {
     stage_ends(progress_stage_);
     progress_ =
-        std::make_unique<Progress>(stage, "step", total, planned.stage == "joint" && !warmup ? counts.joint_retrieval - 1 : planned.done);
+        std::make_unique<Progress>(stage, "steps", total, planned.stage == "joint" && !warmup ? counts.joint_retrieval - 1 : planned.done);
     progress_stage_ = stage;
   }
   std::string details;
@@ -133,7 +133,7 @@ void RunLog::bad_sample(const std::string& reason) {
   rank_log_->write(Json{{"event", "bad_sample"}, {"reason", reason}});
 }
 
-void RunLog::say_once(const std::string& text) {
+void RunLog::announce(const std::string& text) {
   if (rank_ == 0) say("{}", text);
 }
 

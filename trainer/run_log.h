@@ -29,7 +29,7 @@ class RunLog {
   void event(const StepCounts& counts, const std::string& stage, Json event);
   void bad_sample(const std::string& reason);
   /// A line on standard error, from rank 0 only; the progress line makes room.
-  void say_once(const std::string& text);
+  void announce(const std::string& text);
   void stage_ends(const std::string& stage);
   void finished();
 

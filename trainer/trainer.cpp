@@ -74,7 +74,7 @@ struct Trainer::Impl : DirectiveSource {
     }
     state.require_equal_weights();
     if (data.look_alikes > 0) {
-      log->say_once(fmt::format("{} pool photos look like a validation or test photo and are left out.", data.look_alikes));
+      log->announce(fmt::format("{} pool photos look like a validation or test photo and are left out.", data.look_alikes));
     }
   }
 
@@ -205,7 +205,7 @@ struct Trainer::Impl : DirectiveSource {
       text += fmt::format("  {} acc@1 {:.1f} @5 {:.1f} @10 {:.1f}", weights, figure["acc@1"].get<double>(), figure["acc@5"].get<double>(),
                           figure["acc@10"].get<double>());
     }
-    log->say_once(text);
+    log->announce(text);
   }
 
   void end_stage(const std::string& stage) {
@@ -248,7 +248,7 @@ struct Trainer::Impl : DirectiveSource {
     state.streams.adopt_pool(view, alike.excluded);
     log->event(state.counts, stage,
                Json{{"pool_generation", generation}, {"pool_photos", view.photo_count()}, {"look_alikes", alike.count}});
-    log->say_once(
+    log->announce(
         fmt::format("pool generation {} adopted: {} photos, {} left out as look-alikes", generation, view.photo_count(), alike.count));
   }
 
