@@ -128,10 +128,12 @@ class Recorder : public Communicator {
   int size() const override { return to_.size(); }
   const std::string& name() const override { return to_.name(); }
   bool device_memory() const override { return false; }
+  std::vector<std::int64_t> counts;  ///< elements of each bucket handed over
 
  private:
   std::unique_ptr<Completion> start_all_reduce(void* data, std::int64_t count, DataType type, ReduceOp op) override {
     events_.push_back("bucket");
+    counts.push_back(count);
     return to_.all_reduce_async(data, count, type, op);
   }
   void do_all_reduce(void* data, std::int64_t count, DataType type, ReduceOp op) override { to_.all_reduce(data, count, type, op); }
@@ -291,7 +293,7 @@ TEST(GradientReducer, TheOrderOfTheFirstBackwardOfRankZeroHoldsForAllAndCanBeRes
   std::vector<std::pair<std::string, Tensor>> named;
   std::vector<Tensor> parameters;
   for (int i = 0; i < 4; ++i) {
-    parameters.push_back(noise({3 + i}, 50 + i).requires_grad_(true));
+    parameters.push_back(noise({8 * (i + 1)}, 50 + i).requires_grad_(true));  // whole cache lines: buckets are told apart by size
     named.emplace_back(fmt::format("p{}", i), parameters.back());
   }
   const std::vector<int> own = test_world().rank() == 0 ? std::vector{3, 0, 2, 1} : std::vector{0, 1, 2, 3};
@@ -303,11 +305,16 @@ TEST(GradientReducer, TheOrderOfTheFirstBackwardOfRankZeroHoldsForAllAndCanBeRes
     for (const auto& parameter : parameters) gradients.push_back(parameter.grad().clone());
     return gradients;
   };
-  GradientReducer reducer(named, test_world().gradients(), {.first_bucket_bytes = 1, .bucket_bytes = 1});
+  std::vector<std::string> events;
+  Recorder recorder(test_world().gradients(), events);
+  GradientReducer reducer(named, recorder, {.first_bucket_bytes = 1, .bucket_bytes = 1});
   EXPECT_TRUE(reducer.order().empty());
   step(reducer);
+  EXPECT_THAT(recorder.counts, testing::ElementsAre(32, 24, 16, 8)) << "reverse declaration order at first";
+  recorder.counts.clear();
   EXPECT_THAT(reducer.order(), ElementsAreArray({"p1", "p2", "p0", "p3"}));
   const auto straight = step(reducer);
+  EXPECT_THAT(recorder.counts, testing::ElementsAre(16, 24, 8, 32)) << "then the order that was seen";
   EXPECT_THAT(reducer.order(), ElementsAreArray({"p1", "p2", "p0", "p3"})) << "agreed once";
 
   GradientReducer resumed(named, test_world().gradients(), {.first_bucket_bytes = 1, .bucket_bytes = 1});
