@@ -43,7 +43,7 @@ cores=$(nproc)
 
 if [ ! -e build/build.ninja ]; then
   log=$(mktemp)
-  cmake --preset default >"$log" 2>&1 || {
+  cmake --fresh --preset default >"$log" 2>&1 || {
     tail -n 30 "$log" >&2
     echo "launch/build.sh: CMake could not configure the build; its last words stand above, all of them in $log." >&2
     exit 69
