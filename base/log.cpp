@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <mutex>
 
 namespace duet {
@@ -21,7 +22,9 @@ void set_log_rank(int rank, int ranks) { prefix = ranks > 1 ? fmt::format("duet 
 
 void log_line(const std::string& message) {
   const std::lock_guard lock(mutex);
-  write_whole((transient.empty() ? "" : kClearLine) + prefix + message + "\n" + transient);
+  // Under a launcher the terminal's last line may be another rank's.
+  static const bool shares_terminal = std::getenv("DUET_TERMINAL_COLUMNS") != nullptr;
+  write_whole((transient.empty() && !shares_terminal ? "" : kClearLine) + prefix + message + "\n" + transient);
 }
 
 void show_transient(const std::string& text) {

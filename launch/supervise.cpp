@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "cluster/cores.h"
 #include "cluster/last_words.h"
+#include "monitoring/progress.h"
 
 namespace duet {
 namespace {
@@ -113,6 +114,8 @@ std::map<std::string, std::string> environment_of(const SuperviseOptions& option
   for (auto value = values.begin(); value != values.end();)
     value = std::getenv(value->first.c_str()) ? values.erase(value) : std::next(value);
   values["DUET_SUPERVISED"] = "1";
+  // mpirun puts a pipe between the ranks and the terminal; this tells rank 0 that its progress line is read by somebody.
+  if (const auto columns = terminal_columns()) values["DUET_TERMINAL_COLUMNS"] = std::to_string(*columns);
   return values;
 }
 

@@ -17,14 +17,6 @@ namespace {
 
 constexpr double kRateSeconds = 30;  // memory of the rate: long enough to bridge an evaluation, short enough to follow a change
 
-int columns_of_terminal() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  const char* told = std::getenv("DUET_TERMINAL_COLUMNS");
-  const int columns = told == nullptr ? 0 : std::atoi(told);
-  return columns > 0 ? columns : 80;
-}
-
 std::string rate_text(double rate, const std::string& unit) {
   const auto digits = rate >= 100 ? 0 : rate >= 1 ? 1 : 2;
   return fmt::format("{:.{}f} {}/s", rate, digits, unit);
@@ -32,9 +24,17 @@ std::string rate_text(double rate, const std::string& unit) {
 
 }  // namespace
 
+std::optional<int> terminal_columns() {
+  winsize size{};
+  if (::isatty(STDERR_FILENO) == 1) return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  const char* told = std::getenv("DUET_TERMINAL_COLUMNS");
+  const int columns = told == nullptr ? 0 : std::atoi(told);
+  return columns > 0 ? std::optional(columns) : std::nullopt;
+}
+
 ProgressSink ProgressSink::standard_error() {
-  return {.terminal = ::isatty(STDERR_FILENO) == 1 || std::getenv("DUET_TERMINAL_COLUMNS") != nullptr,
-          .width = columns_of_terminal,
+  return {.terminal = terminal_columns().has_value(),
+          .width = [] { return terminal_columns().value_or(80); },
           .now = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); },
           .transient = show_transient,
           .line = log_line};

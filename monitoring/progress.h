@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace duet {
@@ -15,7 +16,6 @@ struct ProgressSink {
   std::function<void(const std::string&)> transient;  ///< shows the rewritten line; "" removes it
   std::function<void(const std::string&)> line;       ///< prints a line for good
 
-  /// A terminal when standard error is one, or when DUET_TERMINAL_COLUMNS says how wide the one is that a launcher's pipe leads to.
   static ProgressSink standard_error();
 };
 
@@ -52,6 +52,9 @@ class Progress {
   double rate_ = 0;
   bool finished_ = false;
 };
+
+/// Width of the terminal that standard error leads to, through a launcher's pipe too (DUET_TERMINAL_COLUMNS says so); none: no terminal.
+std::optional<int> terminal_columns();
 
 /// At most `columns` columns of UTF-8 text (each code point counted as one), the rest cut with "…".
 std::string cut_to_columns(const std::string& text, int columns);
