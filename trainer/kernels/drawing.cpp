@@ -15,147 +15,132 @@
 namespace duet {
 namespace {
 
-/// Copies a slice of a weight into place, panels spread over the threads.
 template <typename Scalar>
-void pack(PackedMatrix<Scalar>& matrix, const Tensor& weight, std::int64_t first_output, std::int64_t first_input) {
-  constexpr auto kPanel = PackedMatrix<Scalar>::kPanel;
-  const auto rows = weight.contiguous();
-  const auto outputs = rows.size(0), inputs = rows.size(1);
-  const auto* data = rows.template const_data_ptr<Scalar>();
-  at::parallel_for(0, (outputs + kPanel - 1) / kPanel, 4, [&](std::int64_t begin, std::int64_t end) {
-    matrix.set(data + begin * kPanel * inputs, std::min(outputs, end * kPanel) - begin * kPanel, inputs, inputs,
-               first_output + begin * kPanel, first_input);
-  });
+void copy(const Tensor& tensor, Scalar* target) {
+  const auto values = tensor.contiguous();
+  std::copy_n(values.template const_data_ptr<Scalar>(), values.numel(), target);
 }
 
-/// Drawings in the making. Rows of the work buffers are the drawings that have not ended, in the order of their photos; a row that ends is
+/// All weights in the order in which drawing reads them; shared by the threads.
+template <typename Scalar>
+struct PackedDecoder {
+  PackedDecoder(const DecoderWeights& w, const OutputWeights& output)
+      : hidden(w.weight_hh.size(1)),
+        channels(w.weight_ih.size(1) - 5),
+        width(w.score.size(0)),
+        mixtures((output.weight.size(0) - 3) / 6),
+        state_begin((output.weight.size(0) + kPanel - 1) / kPanel * kPanel),
+        score(w.score.contiguous()),
+        from_hidden(state_begin + width, hidden),
+        from_features(4 * hidden, channels + 5 + hidden),
+        hidden_bias(from_hidden.padded_outputs()),
+        features_bias(from_features.padded_outputs()) {
+    set(from_hidden, output.weight, 0, 0);
+    set(from_hidden, w.state_weight, state_begin, 0);
+    set(from_features, w.weight_ih, 0, 0);
+    set(from_features, w.weight_hh, 0, channels + 5);
+    copy(output.bias, hidden_bias.data());
+    copy(w.state_bias, hidden_bias.data() + state_begin);
+    copy(w.bias_ih + w.bias_hh, features_bias.data());
+  }
+
+  static constexpr auto kPanel = PackedMatrix<Scalar>::kPanel;
+  static void set(PackedMatrix<Scalar>& matrix, const Tensor& weight, std::int64_t first_output, std::int64_t first_input) {
+    const auto rows = weight.contiguous();
+    matrix.set(rows.template const_data_ptr<Scalar>(), rows.size(0), rows.size(1), rows.size(1), first_output, first_input);
+  }
+
+  std::int64_t hidden, channels, width, mixtures;
+  std::int64_t state_begin;  ///< where the attention's part of from_hidden's outputs begins; the output layer stands before it
+  Tensor score;
+  PackedMatrix<Scalar> from_hidden;    ///< W_y, W_S: both read the hidden state alone
+  PackedMatrix<Scalar> from_features;  ///< the LSTM's weights
+  AlignedBuffer<Scalar> hidden_bias, features_bias;
+};
+
+/// Some drawings in the making, by one thread: threads share nothing but weights and wait for nobody, so that a busy machine slows them no
+/// more than its share. Rows of the work buffers are the drawings that have not ended, in the order of their photos; a row that ends is
 /// taken out, so that its steps cost nothing from there on.
 template <typename Scalar>
 class Easel {
  public:
-  Easel(const DecoderPhotos& photos, const DecoderState& start, const DecoderWeights& w, const OutputWeights& output,
-        const DrawOptions& options, const Tensor& noise)
-      : photos_{photos.map.contiguous(), photos.keys.contiguous()},
+  /// For photos first … last − 1.
+  Easel(const PackedDecoder<Scalar>& decoder, const DecoderPhotos& photos, const DecoderState& start, std::int64_t first, std::int64_t last)
+      : decoder_(decoder),
         sizes_{photos.map.size(1), photos.map.size(2), photos.keys.size(2)},
-        hidden_(start.hidden.size(1)),
-        mixtures_((output.weight.size(0) - 3) / 6),
-        options_(options),
-        noise_(noise),
-        outputs_(round_up(output.weight.size(0))),
-        score_(w.score.contiguous()),
-        from_hidden_(outputs_ + sizes_.width, hidden_),
-        from_features_(4 * hidden_, sizes_.channels + 5 + hidden_),
-        hidden_bias_(from_hidden_.padded_outputs()),
-        feature_bias_(from_features_.padded_outputs()),
-        features_(photos.map.size(0) * from_features_.inputs()),
-        cells_(photos.map.size(0) * hidden_),
-        raw_(photos.map.size(0) * from_hidden_.padded_outputs()),
-        gates_(photos.map.size(0) * from_features_.padded_outputs()),
-        interleaved_(from_features_.interleaved_size(photos.map.size(0))),
-        drawn_(photos.map.size(0)),
-        rows_(photos.map.size(0)) {
-    pack(from_hidden_, output.weight, 0, 0);
-    pack(from_hidden_, w.state_weight, outputs_, 0);
-    pack(from_features_, w.weight_ih, 0, 0);
-    pack(from_features_, w.weight_hh, 0, sizes_.channels + 5);
-    copy(output.bias, hidden_bias_.data());
-    copy(w.state_bias, hidden_bias_.data() + outputs_);
-    copy(w.bias_ih + w.bias_hh, feature_bias_.data());
-    copy(start.cell, cells_.data());
-    const auto hidden = start.hidden.contiguous();
+        map_(photos.map.template const_data_ptr<Scalar>()),
+        keys_(photos.keys.template const_data_ptr<Scalar>()),
+        features_((last - first) * decoder.from_features.inputs()),
+        cells_((last - first) * decoder.hidden),
+        raw_(PackedMatrix<Scalar>::padded_rows(last - first) * decoder.from_hidden.padded_outputs()),
+        gates_(PackedMatrix<Scalar>::padded_rows(last - first) * decoder.from_features.padded_outputs()),
+        interleaved_(PackedMatrix<Scalar>::padded_rows(last - first) * decoder.from_features.inputs()),
+        alpha_(sizes_.positions),
+        rows_(last - first) {
+    std::iota(rows_.begin(), rows_.end(), first);
+    copy(start.cell.slice(0, first, last), cells_.data());
     for (std::int64_t i = 0; i < count(); ++i) {
-      std::copy_n(hidden.template const_data_ptr<Scalar>() + i * hidden_, hidden_, hidden_row(i));
+      copy(start.hidden[rows_[i]], hidden(i));
       point(i)[2] = 1;  // the start token: nowhere yet, pen on the paper
     }
-    std::iota(rows_.begin(), rows_.end(), 0);
   }
 
-  Drawing draw() {
-    const auto n = count(), steps = options_.max_steps;
-    const auto plain = at::TensorOptions().dtype(c10::CppTypeToScalarType<Scalar>::value);
-    Drawing drawing{at::zeros({n, steps, 2}, plain), at::full({n, steps}, 2, at::kLong), at::full({n}, steps, at::kLong), {}};
-    if (options_.keep_hidden) drawing.hidden = at::zeros({n, steps, hidden_}, plain);
+  /// Draws into the photos' rows of `drawing`, whose tensors have max_steps steps.
+  void draw(const DrawOptions& options, const Tensor& noise, Drawing& drawing) {
     project_hidden();
-    for (std::int64_t t = 0; t < steps && count() > 0; ++t) {
+    for (std::int64_t t = 0; t < options.max_steps && count() > 0; ++t) {
       advance();
       project_hidden();
-      put_down(t, drawing);
+      put_down(t, options, noise, drawing);
     }
-    const auto longest = drawing.length.max().template item<std::int64_t>();
-    const auto trimmed = [&](const Tensor& x) { return x.defined() ? x.narrow(1, 0, longest).contiguous() : x; };
-    return {trimmed(drawing.offsets), trimmed(drawing.pen), drawing.length, trimmed(drawing.hidden)};
   }
 
  private:
-  static std::int64_t round_up(std::int64_t outputs) {
-    constexpr auto kPanel = PackedMatrix<Scalar>::kPanel;
-    return (outputs + kPanel - 1) / kPanel * kPanel;
-  }
-  static void copy(const Tensor& tensor, Scalar* target) {
-    const auto values = tensor.contiguous();
-    std::copy_n(values.template const_data_ptr<Scalar>(), values.numel(), target);
-  }
-
   std::int64_t count() const { return static_cast<std::int64_t>(rows_.size()); }
   // A row of features is what the LSTM reads: attended map, point, hidden state.
-  Scalar* context(std::int64_t row) { return features_.data() + row * from_features_.inputs(); }
-  Scalar* point(std::int64_t row) { return context(row) + sizes_.channels; }
-  Scalar* hidden_row(std::int64_t row) { return point(row) + 5; }
+  Scalar* context(std::int64_t row) { return features_.data() + row * decoder_.from_features.inputs(); }
+  Scalar* point(std::int64_t row) { return context(row) + decoder_.channels; }
+  Scalar* hidden(std::int64_t row) { return point(row) + 5; }
+  Scalar* raw(std::int64_t row) { return raw_.data() + row * decoder_.from_hidden.padded_outputs(); }
 
-  void multiply(const PackedMatrix<Scalar>& matrix, const Scalar* source, const AlignedBuffer<Scalar>& bias,
-                AlignedBuffer<Scalar>& result) {
-    at::parallel_for(0, matrix.inputs(), 128, [&](std::int64_t begin, std::int64_t end) {
-      matrix.interleave(source, count(), from_features_.inputs(), interleaved_.data(), begin, end);
-    });
-    at::parallel_for(0, matrix.panels(), 4, [&](std::int64_t begin, std::int64_t end) {
-      matrix.multiply(interleaved_.data(), count(), bias.data(), result.data(), begin, end);
-    });
+  /// Hidden states → output layer and the state's part of the attention.
+  void project_hidden() {
+    decoder_.from_hidden.interleave(hidden(0), count(), decoder_.from_features.inputs(), interleaved_.data());
+    decoder_.from_hidden.multiply(interleaved_.data(), count(), decoder_.hidden_bias.data(), raw_.data());
   }
-
-  /// Hidden states → output layer and the state's part of the attention: one product, since both read the same.
-  void project_hidden() { multiply(from_hidden_, hidden_row(0), hidden_bias_, raw_); }
 
   /// Attention and LSTM: the next hidden state of every row.
   void advance() {
-    const auto* keys = photos_.keys.template const_data_ptr<Scalar>();
-    const auto* map = photos_.map.template const_data_ptr<Scalar>();
-    at::parallel_for(0, count(), 1, [&](std::int64_t begin, std::int64_t end) {
-      std::vector<Scalar> alpha(sizes_.positions);
-      for (auto i = begin; i < end; ++i)
-        attend(sizes_, keys + rows_[i] * sizes_.positions * sizes_.width, map + rows_[i] * sizes_.positions * sizes_.channels,
-               raw_.data() + i * from_hidden_.padded_outputs() + outputs_, score_.template const_data_ptr<Scalar>(), alpha.data(),
-               context(i));
-    });
-    multiply(from_features_, context(0), feature_bias_, gates_);
-    at::parallel_for(0, count(), 4, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i) {
-        Scalar* cell = cells_.data() + i * hidden_;
-        lstm_cell(hidden_, gates_.data() + i * from_features_.padded_outputs(), cell, cell, hidden_row(i));
-      }
-    });
+    const auto& lstm = decoder_.from_features;
+    const auto* score = decoder_.score.template const_data_ptr<Scalar>();
+    for (std::int64_t i = 0; i < count(); ++i)
+      attend(sizes_, keys_ + rows_[i] * sizes_.positions * sizes_.width, map_ + rows_[i] * sizes_.positions * sizes_.channels,
+             raw(i) + decoder_.state_begin, score, alpha_.data(), context(i));
+    lstm.interleave(context(0), count(), lstm.inputs(), interleaved_.data());
+    lstm.multiply(interleaved_.data(), count(), decoder_.features_bias.data(), gates_.data());
+    for (std::int64_t i = 0; i < count(); ++i) {
+      Scalar* cell = cells_.data() + i * decoder_.hidden;
+      lstm_cell(decoder_.hidden, gates_.data() + i * lstm.padded_outputs(), cell, cell, hidden(i));
+    }
   }
 
   /// Draws step t of every row from the output layer, records it, and takes out the rows that end.
-  void put_down(std::int64_t t, Drawing& drawing) {
-    const auto* noise = options_.temperature > 0 ? noise_.template const_data_ptr<double>() : nullptr;
-    at::parallel_for(0, count(), 4, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i)
-        drawn_[i] = draw_step(raw_.data() + i * from_hidden_.padded_outputs(), mixtures_, options_.temperature, options_.ignore_end,
-                              noise ? noise + (rows_[i] * noise_.size(1) + t) * 4 : nullptr);
-    });
+  void put_down(std::int64_t t, const DrawOptions& options, const Tensor& noise, Drawing& drawing) {
     auto* offsets = drawing.offsets.template data_ptr<Scalar>();
     auto *pens = drawing.pen.template data_ptr<std::int64_t>(), *lengths = drawing.length.template data_ptr<std::int64_t>();
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < count(); ++i) {
-      const auto photo = rows_[i], place = photo * options_.max_steps + t;
-      const auto& step = drawn_[i];
+      const auto photo = rows_[i], place = photo * options.max_steps + t;
+      const auto* draws = options.temperature > 0 ? noise.template const_data_ptr<double>() + (photo * noise.size(1) + t) * 4 : nullptr;
+      const auto step = draw_step(raw(i), decoder_.mixtures, options.temperature, options.ignore_end, draws);
       if (!std::isfinite(step.dx) || !std::isfinite(step.dy))
         throw NumericalError("generator: step {} of the drawing of photo {} in its batch is not finite ({}, {})", t, photo, step.dx,
                              step.dy);
       offsets[place * 2] = static_cast<Scalar>(step.dx);
       offsets[place * 2 + 1] = static_cast<Scalar>(step.dy);
       pens[place] = step.pen;
-      if (options_.keep_hidden) std::copy_n(hidden_row(i), hidden_, drawing.hidden.template data_ptr<Scalar>() + place * hidden_);
+      if (options.keep_hidden)
+        std::copy_n(hidden(i), decoder_.hidden, drawing.hidden.template data_ptr<Scalar>() + place * decoder_.hidden);
       if (step.pen == 2) {
         lengths[photo] = t + 1;
         continue;
@@ -171,26 +156,35 @@ class Easel {
 
   void move_row(std::int64_t from, std::int64_t to) {
     rows_[to] = rows_[from];
-    std::copy_n(context(from), from_features_.inputs(), context(to));
-    std::copy_n(cells_.data() + from * hidden_, hidden_, cells_.data() + to * hidden_);
-    std::copy_n(raw_.data() + from * from_hidden_.padded_outputs(), from_hidden_.padded_outputs(),
-                raw_.data() + to * from_hidden_.padded_outputs());
+    std::copy_n(context(from), decoder_.from_features.inputs(), context(to));
+    std::copy_n(cells_.data() + from * decoder_.hidden, decoder_.hidden, cells_.data() + to * decoder_.hidden);
+    std::copy_n(raw(from), decoder_.from_hidden.padded_outputs(), raw(to));
   }
 
-  const DecoderPhotos photos_;
+  const PackedDecoder<Scalar>& decoder_;
   const AttentionSizes sizes_;
-  const std::int64_t hidden_, mixtures_;
-  const DrawOptions options_;
-  const Tensor noise_;
-  const std::int64_t outputs_;  ///< of the output layer, in whole panels; the attention's part of raw_ follows
-  const Tensor score_;
-  PackedMatrix<Scalar> from_hidden_;    ///< W_y, W_S
-  PackedMatrix<Scalar> from_features_;  ///< the LSTM's weights
-  AlignedBuffer<Scalar> hidden_bias_, feature_bias_;
+  const Scalar *map_, *keys_;
   AlignedBuffer<Scalar> features_, cells_, raw_, gates_, interleaved_;
-  std::vector<PlainStep> drawn_;
+  std::vector<Scalar> alpha_;
   std::vector<std::int64_t> rows_;  ///< photo of each row
 };
+
+template <typename Scalar>
+Drawing draw_all(const DecoderPhotos& photos, const DecoderState& start, const PackedDecoder<Scalar>& decoder, const DrawOptions& options,
+                 const Tensor& noise) {
+  const auto n = photos.map.size(0), steps = options.max_steps;
+  const auto values = photos.map.options();
+  Drawing drawing{at::zeros({n, steps, 2}, values), at::full({n, steps}, 2, at::kLong), at::full({n}, steps, at::kLong), {}};
+  if (options.keep_hidden) drawing.hidden = at::zeros({n, steps, decoder.hidden}, values);
+  constexpr std::int64_t kLeastRows = 4;  // fewer would only read the weights more often
+  at::parallel_for(0, n, kLeastRows, [&](std::int64_t first, std::int64_t last) {
+    Easel<Scalar>(decoder, photos, start, first, last).draw(options, noise, drawing);
+  });
+  const auto longest = drawing.length.max().template item<std::int64_t>();
+  for (auto* tensor : {&drawing.offsets, &drawing.pen, &drawing.hidden})
+    if (tensor->defined()) *tensor = tensor->narrow(1, 0, longest).contiguous();
+  return drawing;
+}
 
 }  // namespace
 
@@ -201,8 +195,10 @@ Drawing draw_on_cpu(const DecoderPhotos& photos, const DecoderState& start, cons
     DUET_CHECK(noise.defined() && noise.scalar_type() == at::kDouble && noise.is_contiguous() && noise.size(0) == photos.map.size(0) &&
                    noise.size(1) >= options.max_steps && noise.size(2) == 4,
                "sampling {} drawings of {} steps needs float64 noise of that shape", photos.map.size(0), options.max_steps);
-  return AT_DISPATCH_FLOATING_TYPES(photos.map.scalar_type(), "draw",
-                                    [&] { return Easel<scalar_t>(photos, start, weights, output, options, noise).draw(); });
+  const DecoderPhotos rows{photos.map.contiguous(), photos.keys.contiguous()};
+  return AT_DISPATCH_FLOATING_TYPES(rows.map.scalar_type(), "draw", [&] {
+    return draw_all<scalar_t>(rows, start, PackedDecoder<scalar_t>(weights, output), options, noise);
+  });
 }
 
 }  // namespace duet

@@ -53,14 +53,15 @@ template <int kRows, typename Scalar>
   for (int r = 0; r < kRows; ++r) *reinterpret_cast<Lanes*>(tile.result + (first + r) * tile.result_stride) = sum[r];
 }
 
-/// All `count` ≤ kBlock rows of a tile, kMost at a time.
+/// `count` ≤ kBlock rows of a tile, rounded up to the next multiple of four. With kMost = 16 in one pass over the panel.
 template <int kMost, typename Scalar>
 [[gnu::always_inline]] inline void multiply_block(const Tile<Scalar>& tile, std::int64_t count) {
-  std::int64_t row = 0;
-  for (; count - row >= kMost; row += kMost) multiply_rows<kMost>(tile, row);
-  if constexpr (kMost > 4)
-    for (; count - row >= 4; row += 4) multiply_rows<4>(tile, row);
-  for (; row < count; ++row) multiply_rows<1>(tile, row);
+  if constexpr (kMost == 16) {
+    if (count > 12) return multiply_rows<16>(tile, 0);
+    if (count > 8) return multiply_rows<12>(tile, 0);
+    if (count > 4) return multiply_rows<8>(tile, 0);
+  }
+  for (std::int64_t row = 0; row < count; row += 4) multiply_rows<4>(tile, row);
 }
 
 template <typename Scalar>
@@ -122,20 +123,18 @@ void PackedMatrix<Scalar>::set(const Scalar* weight, std::int64_t outputs, std::
 }
 
 template <typename Scalar>
-void PackedMatrix<Scalar>::interleave(const Scalar* rows, std::int64_t count, std::int64_t stride, Scalar* interleaved, std::int64_t first,
-                                      std::int64_t last) const {
+void PackedMatrix<Scalar>::interleave(const Scalar* rows, std::int64_t count, std::int64_t stride, Scalar* interleaved) const {
   for (std::int64_t block = 0; block < count; block += kBlock) {
     const std::int64_t filled = std::min(count - block, kBlock);
-    for (std::int64_t k = first; k < last; ++k)
+    for (std::int64_t k = 0; k < inputs_; ++k)
       for (std::int64_t r = 0; r < filled; ++r) interleaved[block * inputs_ + k * kBlock + r] = rows[(block + r) * stride + k];
   }
 }
 
 template <typename Scalar>
-void PackedMatrix<Scalar>::multiply(const Scalar* rows, std::int64_t count, const Scalar* bias, Scalar* result, std::int64_t first,
-                                    std::int64_t last) const {
+void PackedMatrix<Scalar>::multiply(const Scalar* rows, std::int64_t count, const Scalar* bias, Scalar* result) const {
   static const Product<Scalar> product = fastest_product<Scalar>();
-  for (std::int64_t panel = first; panel < last; ++panel)
+  for (std::int64_t panel = 0; panel < panels_; ++panel)
     for (std::int64_t row = 0; row < count; row += kBlock)
       product({values_.data() + panel * inputs_ * kPanel, rows + row * inputs_, inputs_, bias + panel * kPanel,
                result + row * padded_outputs() + panel * kPanel, padded_outputs()},

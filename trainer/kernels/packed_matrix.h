@@ -34,25 +34,24 @@ class PackedMatrix {
   PackedMatrix(std::int64_t outputs, std::int64_t inputs);
 
   /// Copies weight [outputs, inputs] (row stride `stride`) to the place of outputs first_output… and inputs first_input…; what is never set
-  /// is zero. Calls for different panels may run at once.
+  /// is zero.
   void set(const Scalar* weight, std::int64_t outputs, std::int64_t inputs, std::int64_t stride, std::int64_t first_output,
            std::int64_t first_input);
 
   std::int64_t inputs() const { return inputs_; }
-  std::int64_t panels() const { return panels_; }
   /// outputs, rounded up to whole panels: the length of a row of results, and of the bias.
   std::int64_t padded_outputs() const { return panels_ * kPanel; }
 
-  /// Scalars that `count` interleaved rows of this many inputs take.
-  std::int64_t interleaved_size(std::int64_t count) const { return (count + kBlock - 1) / kBlock * kBlock * inputs_; }
+  /// Rows of the buffers below: `count` rounded up to whole blocks.
+  static std::int64_t padded_rows(std::int64_t count) { return (count + kBlock - 1) / kBlock * kBlock; }
 
-  /// Brings rows [count, inputs()] (row stride `stride`) into the order that multiply() reads: inputs first … last − 1 of them.
-  void interleave(const Scalar* rows, std::int64_t count, std::int64_t stride, Scalar* interleaved, std::int64_t first,
-                  std::int64_t last) const;
+  /// Brings rows [count, inputs()] (row stride `stride`) into the order that multiply() reads. interleaved: padded_rows(count) · inputs()
+  /// values.
+  void interleave(const Scalar* rows, std::int64_t count, std::int64_t stride, Scalar* interleaved) const;
 
-  /// result[r, o] = bias[o] + Σ_k rows[r, k] · weight[o, k] for the outputs of panels first … last − 1.
-  /// rows: `count` interleaved rows; bias: padded_outputs(); result: [count, padded_outputs()].
-  void multiply(const Scalar* rows, std::int64_t count, const Scalar* bias, Scalar* result, std::int64_t first, std::int64_t last) const;
+  /// result[r, o] = bias[o] + Σ_k rows[r, k] · weight[o, k]. rows: `count` interleaved rows; bias: padded_outputs(); result:
+  /// [padded_rows(count), padded_outputs()], of which rows from `count` on may be overwritten by anything. All from AlignedBuffers.
+  void multiply(const Scalar* rows, std::int64_t count, const Scalar* bias, Scalar* result) const;
 
  private:
   std::int64_t inputs_, panels_;
