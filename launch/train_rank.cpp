@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
-#include <thread>
+#include <algorithm>
+#include <cstdlib>
 
 #include "base/checksum.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/cores.h"
 #include "cluster/device.h"
 #include "cluster/last_words.h"
 #include "cluster/run_lock.h"
@@ -40,12 +42,10 @@ Device device_of(const TrainingConfig& config) {
   return device;
 }
 
-void set_threads(const TrainingConfig& config, const World& world) {
-  const int cores = std::max(1U, std::thread::hardware_concurrency());
+// `share`: the cores that this rank has to itself.
+void set_threads(const TrainingConfig& config, int share) {
   const char* given = std::getenv("OMP_NUM_THREADS");
-  const int threads = config.run.threads > 0 ? config.run.threads
-                      : given != nullptr     ? std::max(1, std::atoi(given))
-                                             : std::max(1, cores / world.local_size());
+  const int threads = config.run.threads > 0 ? config.run.threads : given != nullptr ? std::max(1, std::atoi(given)) : share;
   at::set_num_threads(threads);
   at::set_num_interop_threads(1);
 }
@@ -79,8 +79,6 @@ int train(const ResolvedConfig& resolved, World& world) {
   const auto& config = resolved.values;
   check_batches(config, world.size());
   const std::filesystem::path folder(config.run.folder);
-  std::filesystem::create_directories(folder);
-  begin_last_words(folder, world.rank());
   // Rank 0 owns the run; the others must not start when it does not.
   std::unique_ptr<RunLock> lock;
   std::string refused;
@@ -95,7 +93,7 @@ int train(const ResolvedConfig& resolved, World& world) {
   if (!refused.empty()) throw CannotCreate("{}", refused);
 
   keep_freed_memory();
-  set_threads(config, world);
+  set_threads(config, bind_to_own_cores(world));
   const auto device = device_of(config);
   std::unique_ptr<DeviceBackend> backend;
   std::unique_ptr<Communicator> device_gradients;
@@ -154,6 +152,7 @@ void check_batches(const TrainingConfig& config, int ranks) {
 }
 
 int train_rank(const ResolvedConfig& config) {
+  begin_last_words(config.values.run.folder, launcher_rank());
   install_stop_signals();
   World world({.timeout_seconds = config.values.cluster.timeout_seconds});
   set_log_rank(world.rank(), world.size());
