@@ -1,0 +1,196 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/trainer/phases/ranks/rank_data.h"
+#include "tests/trainer/phases/ranks/without_reduction.h"
+#include "trainer/run_state.h"
+#include "trainer/training_data.h"
+
+// N ranks compute what one would, in every phase, in float64 (architecture.md §3.5). Every rank does the whole global batch alone as well
+// and compares. Then each reduction is taken out in turn, and the equality must fail.
+namespace duet {
+namespace {
+
+const auto* const kData = testing::AddGlobalTestEnvironment(new TinyData);
+
+// Sums over ranks are rounded in another order than sums over a batch.
+constexpr double kTolerance = 1e-9;
+// What a lacking reduction must change at least: far above rounding.
+constexpr double kVisible = 1e-6;
+
+struct PhaseCase {
+  std::string name;
+  std::string stage, phase;
+  int steps;
+  std::vector<Reduction> reductions;  ///< that this phase does in this configuration
+  std::function<void(TrainingConfig&)> configure;
+  bool floor_between = false;  ///< generator.kl_floor is put between the batch's divergence and what one of two ranks has of it
+};
+
+void PrintTo(const PhaseCase& tested, std::ostream* out) { *out << tested.name; }
+
+struct Outcome {
+  Files files;                   ///< networks, averages, moments
+  std::vector<Scalars> scalars;  ///< a step, summed over ranks
+  Json streams;
+};
+
+Outcome run(const std::string& stage, const std::string& phase_name, const TrainingConfig& config, const Ranks& ranks, int steps) {
+  const auto data = open_data(config, -1);
+  RunState state(config, ranks, Device{.device = at::kCPU, .dtype = at::kDouble}, data.training);
+  auto& phase = state.phase(stage, phase_name);
+  Outcome outcome;
+  for (int step = 0; step < steps; ++step) {
+    outcome.scalars.push_back(phase.step(step));
+    for (auto& [name, value] : outcome.scalars.back()) value = ranks.control.all_reduce(value);
+  }
+  const auto content = state.content();
+  outcome.files = copy_of(content.files);
+  outcome.streams = content.progress["streams"];
+  return outcome;
+}
+
+TrainingConfig configuration_of(const PhaseCase& tested) {
+  auto config = tiny_config(TinyData::path());
+  tested.configure(config);
+  if (tested.floor_between) {
+    config.generator.kl_floor = 0;
+    const SelfRanks alone;
+    const auto first = run("pairs", "generator_fit", config, alone.ranks(), 1).scalars.front();
+    const auto divergence = std::find_if(first.begin(), first.end(), [](const auto& scalar) { return scalar.first == "divergence"; });
+    config.generator.kl_floor = 0.75 * divergence->second;
+  }
+  return config;
+}
+
+double over_ranks(double value) {
+  // NaN would get lost in a maximum.
+  return test_world().control().all_reduce(std::isnan(value) ? 1e9 : value, ReduceOp::max);
+}
+
+void expect_equal_scalars(const Outcome& outcome, const Outcome& reference) {
+  for (std::size_t step = 0; step < reference.scalars.size(); ++step) {
+    ASSERT_EQ(outcome.scalars[step].size(), reference.scalars[step].size());
+    for (std::size_t i = 0; i < reference.scalars[step].size(); ++i) {
+      const auto& [name, expected] = reference.scalars[step][i];
+      EXPECT_EQ(outcome.scalars[step][i].first, name);
+      EXPECT_NEAR(outcome.scalars[step][i].second, expected, kTolerance * std::max(std::abs(expected), 1e-3))
+          << "'" << name << "' of step " << step;
+    }
+  }
+}
+
+class RanksEqualOne : public testing::TestWithParam<PhaseCase> {};
+
+TEST_P(RanksEqualOne, StepByStepAndNotWithoutAnyOfTheReductions) {
+  const auto& tested = GetParam();
+  const auto config = configuration_of(tested);
+  const SelfRanks alone;
+  const auto reference = run(tested.stage, tested.phase, config, alone.ranks(), tested.steps);
+  const auto outcome = run(tested.stage, tested.phase, config, world_ranks(), tested.steps);
+  const auto equal = distance(outcome.files, reference.files);
+  EXPECT_LT(over_ranks(equal.relative), kTolerance) << "rank " << world_ranks().rank() << " differs most in " << equal.where;
+  expect_equal_scalars(outcome, reference);
+  EXPECT_EQ(outcome.streams, reference.streams);
+  if (world_ranks().size() == 1) return;  // nothing to take out
+
+  for (const auto reduction : {Reduction::gradients, Reduction::norm_forward, Reduction::norm_backward, Reduction::batch_mean,
+                               Reduction::embeddings, Reduction::photo_identities}) {
+    const bool used = std::find(tested.reductions.begin(), tested.reductions.end(), reduction) != tested.reductions.end();
+    RanksWithout lacking(world_ranks(), reduction);
+    const auto changed = run(tested.stage, tested.phase, config, lacking.ranks(), used ? tested.steps : 1);
+    EXPECT_EQ(lacking.left_out() > 0, used) << "is " << name_of(reduction) << " part of this phase or not?";
+    if (!used) continue;
+    const auto apart = distance(changed.files, reference.files);
+    const auto furthest = over_ranks(apart.relative);
+    EXPECT_GT(furthest, kVisible) << "without " << name_of(reduction) << " " << world_ranks().size() << " ranks still equal one";
+    if (world_ranks().rank() == 0) {
+      fmt::print("  {} on {} ranks: equal to {:.1e}; without {}: apart by {:.1e} (rank 0 most in {})\n", tested.name, world_ranks().size(),
+                 equal.relative, name_of(reduction), furthest, apart.where);
+    }
+  }
+}
+
+void train_encoder(TrainingConfig& config) {
+  config.generator.train_backbone = true;
+  config.generator.batch_norm = "global";
+}
+
+using enum Reduction;
+
+const std::vector<PhaseCase> kCases{
+    {"strokes",
+     "strokes",
+     "generator_fit",
+     3,
+     {gradients, norm_forward, norm_backward, batch_mean},
+     [](TrainingConfig& config) {
+       config.generator.stroke_steps = 100;
+       train_encoder(config);
+     },
+     /*floor_between=*/true},
+    {"pairs_with_fixed_encoder", "pairs", "generator_fit", 3, {gradients, batch_mean}, [](TrainingConfig&) {}, /*floor_between=*/true},
+    {"retrieval_triplet",
+     "retrieval",
+     "retrieval_fit",
+     3,
+     {gradients, norm_forward, norm_backward, embeddings, photo_identities},
+     [](TrainingConfig& config) {
+       config.retrieval.clip = 0.5;
+       config.retrieval.weight_decay = 0.01;
+     }},
+    {"retrieval_infonce",
+     "retrieval",
+     "retrieval_fit",
+     3,
+     {gradients, embeddings, photo_identities},
+     [](TrainingConfig& config) {
+       config.retrieval.objective = "infonce";
+       config.retrieval.batch_norm = "frozen";
+     }},
+    {"discriminator_warmup", "joint", "discriminator_warmup", 3, {gradients, norm_forward, norm_backward}, [](TrainingConfig&) {}},
+    {"joint_retrieval_triplet",
+     "joint",
+     "joint_retrieval",
+     5,
+     {gradients, norm_forward, norm_backward, embeddings, photo_identities},
+     [](TrainingConfig&) {}},
+    {"joint_retrieval_infonce",
+     "joint",
+     "joint_retrieval",
+     5,
+     {gradients, norm_forward, norm_backward, embeddings, photo_identities},
+     [](TrainingConfig& config) {
+       train_encoder(config);
+       config.retrieval.objective = "infonce";
+       config.retrieval.batch_norm = "frozen";
+       config.discriminator.score = "sigmoid_mean";
+       config.joint.certainty = 0.7;
+       config.joint.distillation_form = "squared";
+       config.joint.temperature = 0.4;
+     }},
+    {"joint_generator_last_layer",
+     "joint",
+     "joint_generator",
+     3,
+     {gradients, batch_mean, embeddings, photo_identities},
+     [](TrainingConfig&) {}},
+    {"joint_generator_all",
+     "joint",
+     "joint_generator",
+     3,
+     {gradients, norm_forward, norm_backward, batch_mean, embeddings, photo_identities},
+     [](TrainingConfig& config) {
+       train_encoder(config);
+       config.joint.generator_scope = "all";
+       config.joint.baseline = "greedy";
+       config.joint.policy_norm = "none";
+     },
+     /*floor_between=*/true},
+};
+
+INSTANTIATE_TEST_SUITE_P(Phases, RanksEqualOne, testing::ValuesIn(kCases), [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace duet
