@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tests/trainer/phases/ranks/rank_data.h"
+#include "tests/trainer/rank_data.h"
 #include "tests/trainer/phases/ranks/without_reduction.h"
 #include "trainer/run_state.h"
 #include "trainer/training_data.h"

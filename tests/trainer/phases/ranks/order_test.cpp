@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "tests/trainer/phases/ranks/rank_data.h"
+#include "tests/trainer/rank_data.h"
 #include "trainer/phases/streams.h"
 #include "trainer/training_data.h"
 

@@ -1,0 +1,88 @@
+#pragma once
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/trainer/tiny_run.h"
+#include "trainer/run_state.h"
+#include "trainer/training_data.h"
+
+namespace duet {
+
+/// The stores that all cases of a program read.
+class TinyData : public testing::Environment {
+ public:
+  void SetUp() override {
+    folder_ = std::make_unique<TemporaryFolder>();
+    write_tiny_data(folder_->path());
+  }
+  void TearDown() override { folder_.reset(); }
+  static const std::filesystem::path& path() { return folder_->path(); }
+
+ private:
+  inline static std::unique_ptr<TemporaryFolder> folder_;
+};
+
+/// A run of one process with tiny networks, whose phases a test steps by hand.
+class TinyState {
+ public:
+  explicit TinyState(const std::function<void(TrainingConfig&)>& configure = {}, at::ScalarType dtype = at::kFloat)
+      : config(configured(configure)), state(config, alone_.ranks(), Device{.device = at::kCPU, .dtype = dtype}, data()) {}
+
+  /// Steps `first` … `first + count − 1` of a phase; what the last one reported.
+  Scalars steps(const std::string& stage, const std::string& phase, std::int64_t count, std::int64_t first = 0) {
+    Scalars scalars;
+    for (auto step = first; step < first + count; ++step) scalars = state.phase(stage, phase).step(step);
+    return scalars;
+  }
+  Scalars joint_retrieval(std::int64_t count, std::int64_t first = 0) { return steps("joint", "joint_retrieval", count, first); }
+  Scalars joint_generator(std::int64_t count, std::int64_t first = 0) { return steps("joint", "joint_generator", count, first); }
+
+  Files files() const { return copy_of(state.content().files); }
+  Ranks ranks() const { return alone_.ranks(); }
+  /// Samples that a stream has handed out; none: nobody asked it.
+  std::optional<std::int64_t> position(StreamName name) const {
+    const auto places = state.content().progress["streams"];
+    const auto key = fmt::format("{}", static_cast<int>(name));
+    if (!places.contains(key)) return std::nullopt;
+    return places[key]["position"].get<std::int64_t>();
+  }
+
+ private:
+  static TrainingConfig configured(const std::function<void(TrainingConfig&)>& configure) {
+    auto made = tiny_config(TinyData::path());
+    if (configure) configure(made);
+    return made;
+  }
+  TrainingData data() const { return open_data(config, -1).training; }
+
+  SelfRanks alone_;
+
+ public:
+  const TrainingConfig config;
+  RunState state;
+};
+
+inline std::set<std::string> names_of(const Scalars& scalars) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : scalars) names.insert(name);
+  return names;
+}
+
+/// Names of a file's tensors that are not the same bits in both.
+inline std::set<std::string> changed(const Files& before, const Files& after, const std::string& file) {
+  std::set<std::string> names;
+  const auto &ours = before.at(file), &theirs = after.at(file);
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    if (!at::equal(ours[i].tensor, theirs[i].tensor)) names.insert(ours[i].name);
+  }
+  return names;
+}
+
+/// Moves every parameter a little, so that whoever uses the network computes something else.
+inline void disturb(Module& network) {
+  const at::NoGradGuard no_gradients;
+  for (const auto& [name, tensor] : network.parameters()) tensor.mul_(1.1).add_(0.01);
+}
+
+}  // namespace duet
