@@ -18,8 +18,9 @@ p{margin:.4em 0}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.45em .7em;border-bottom:1px solid var(--faint);white-space:nowrap;vertical-align:top}
-th{font-weight:600;color:var(--soft);font-size:.85rem}
+th{white-space:normal;font-weight:600;color:var(--soft);font-size:.85rem}
 td:first-child,th:first-child,.facts td,td.word,th.word{text-align:left}
+td:first-child{white-space:normal;min-width:9em;max-width:15em}
 td small{display:block;color:var(--soft);font-size:.8rem}
 tr.stage td{border-top:2px solid var(--faint)}
 .bar{display:block;width:100%;min-width:90px;height:8px;margin:.25em 0}
