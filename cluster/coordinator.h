@@ -9,8 +9,8 @@
 
 namespace duet {
 
-/// What all ranks do next. `steps` may be 0: then only what else is asked for. Order of execution: steps, evaluate, samples, checkpoint,
-/// adopt, stop.
+/// What all ranks do next. `steps` may be 0: then only what else is asked for. Order of execution: steps, evaluate, samples, adopt,
+/// checkpoint, stop.
 struct Directive {
   std::string phase;
   std::string stage;

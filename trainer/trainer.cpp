@@ -103,7 +103,12 @@ struct Trainer::Impl : DirectiveSource {
 
   // Rank 0: what comes next, from the schedule and from outside.
   Directive decide(const ClusterState& cluster) override {
-    const auto next = schedule.next(state.counts);
+    auto next = schedule.next(state.counts);
+    const auto every = config.checkpoint.every_steps;
+    if (const auto due = every > 0 ? every - state.counts.total() % every : next.steps; due < next.steps) {
+      next.steps = due;
+      next.evaluate = next.samples = next.ends_stage = false;
+    }
     Directive directive;
     directive.phase = next.phase;
     directive.stage = next.stage;
@@ -120,12 +125,15 @@ struct Trainer::Impl : DirectiveSource {
       directive.checkpoint = last_saved != state.counts.total();
       return directive;
     }
-    const auto every = config.checkpoint.every_steps;
-    const bool by_steps = every > 0 && after.total() / every > state.counts.total() / every;
-    directive.checkpoint = by_steps || next.ends_stage || since_save.seconds() >= config.checkpoint.every_seconds;
+    const bool by_steps = every > 0 && after.total() % every == 0;
+    const bool by_time = config.checkpoint.every_seconds > 0 && since_save.seconds() >= config.checkpoint.every_seconds;
+    directive.checkpoint = by_steps || by_time || next.ends_stage;
     const auto& pool = state.streams.data().pool;
     const bool between_blocks = after.joint_retrieval % config.joint.retrieval_steps == 0 || after.joint_retrieval >= config.joint.steps;
-    if (pool && between_blocks && cluster.newest_generation > pool->generation()) directive.adopt_generation = cluster.newest_generation;
+    if (pool && between_blocks && cluster.newest_generation > pool->generation()) {
+      directive.adopt_generation = cluster.newest_generation;
+      directive.checkpoint = true;  // it came from outside: a run that is resumed from here on must have it too
+    }
     return directive;
   }
 
@@ -142,8 +150,8 @@ struct Trainer::Impl : DirectiveSource {
       if (directive.evaluate) evaluate(directive.stage);
       if (directive.samples) draw_samples(directive.stage);
       if (stage_ended) end_stage(directive.stage);
-      if (directive.checkpoint) save();
       if (directive.adopt_generation >= 0) adopt(directive.adopt_generation, directive.stage);
+      if (directive.checkpoint) save();
       if (directive.stop) return leave({.complete = directive.stop_reason.empty(), .stop_reason = directive.stop_reason});
     }
   }
@@ -155,10 +163,20 @@ struct Trainer::Impl : DirectiveSource {
     return outcome;
   }
 
-  // The figures of the weights that training starts from.
+  // The figures of the weights that training starts from, and of the generator that the joint stage starts from.
   void before_stage(const std::string& stage) {
-    if ((stage != "retrieval" && stage != "joint") || results.contains("initial")) return;
-    results["initial"] = validation.measure_all();
+    if ((stage == "retrieval" || stage == "joint") && !results.contains("initial")) {
+      results["initial"] = validation.measure_all();
+      write_results();
+    }
+    if (stage == "joint" && !state.joint_begun) judge_generator("supervised");
+  }
+
+  void judge_generator(const std::string& after) {
+    if (config.retrieval.steps == 0 && config.retrieval.initial.empty()) return;  // a network that nothing has trained is no judge
+    const auto figures = validation.judge_generator();
+    if (figures.is_null()) return;
+    results["generator"][after] = figures;
     write_results();
   }
 
@@ -181,7 +199,7 @@ struct Trainer::Impl : DirectiveSource {
         return false;
       }
     }
-    stage_ended = planned.ends_stage;
+    stage_ended = planned.ends_stage && directive.steps == planned.steps;
     return true;
   }
 
@@ -212,13 +230,10 @@ struct Trainer::Impl : DirectiveSource {
     stage_ended = false;
     log->stage_ends(stage);
     if (stage == "retrieval" || stage == "joint") results[stage == "joint" ? "joint" : "supervised"] = validation.measure_all();
-    const bool judged = stage == "joint" || (stage == "retrieval" && config.joint.steps == 0) ||
-                        (stage == "pairs" && config.retrieval.steps == 0 && !config.retrieval.initial.empty());
-    if (judged) {
-      const auto figures = validation.judge_generator();
-      if (!figures.is_null()) results["generator"][stage == "joint" ? "joint" : "supervised"] = figures;
-    }
     write_results();
+    if (stage == "joint") judge_generator("joint");
+    const bool last_of_run = config.joint.steps == 0 && (stage == "retrieval" || (stage == "pairs" && config.retrieval.steps == 0));
+    if (last_of_run) judge_generator("supervised");
   }
 
   void write_results() const {

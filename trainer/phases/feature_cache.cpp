@@ -30,12 +30,4 @@ Tensor FeatureCache::get(const std::vector<Key>& keys, const std::function<Tenso
   return at::stack(features);
 }
 
-void FeatureCache::forget(int source) {
-  std::erase_if(kept_, [&](const auto& entry) {
-    if (entry.first.source != source) return false;
-    bytes_ -= static_cast<std::int64_t>(entry.second.nbytes());
-    return true;
-  });
-}
-
 }  // namespace duet

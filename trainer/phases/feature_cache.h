@@ -18,7 +18,7 @@ class FeatureCache {
 
   struct Key {
     int source;           ///< which stream of samples; the caller's numbering
-    std::int64_t record;  ///< index in its view
+    std::int64_t record;  ///< index in its view, which a newer generation leaves as it was
     bool flipped;
     auto operator<=>(const Key&) const = default;
   };
@@ -26,8 +26,6 @@ class FeatureCache {
   /// One row a key. compute(rows): features of those rows of the batch, in order, first dimension the rows.
   Tensor get(const std::vector<Key>& keys, const std::function<Tensor(const std::vector<std::int64_t>& rows)>& compute, bool one_by_one);
 
-  /// When a source's records change their meaning (a new generation).
-  void forget(int source);
   std::int64_t bytes() const { return bytes_; }
 
  private:

@@ -26,8 +26,6 @@ Tensor bytes_tensor(const std::vector<std::uint8_t>& bytes, at::IntArrayRef shap
 Streams::Streams(const TrainingConfig& config, const Ranks& ranks, TrainingData data)
     : config_(config), rank_(ranks.rank()), ranks_(ranks.size()), data_(std::move(data)) {}
 
-bool Streams::is_pool(StreamName name) const { return std::find(kPoolStreams.begin(), kPoolStreams.end(), name) != kPoolStreams.end(); }
-
 BatchOptions Streams::options_of(StreamName name) const {
   auto view_of = [&](const std::optional<StoreView>& view, const char* option) {
     if (!view) throw UsageError("--data.{} names no store, but this stage needs one.", option);
@@ -142,12 +140,6 @@ std::vector<std::string> Streams::take_bad_samples() {
     for (const auto& bad : stream->take_bad_samples()) texts.push_back(bad.reason);
   }
   return texts;
-}
-
-std::int64_t Streams::bad_samples() const {
-  std::int64_t total = 0;
-  for (const auto& [name, stream] : made_) total += stream->bad_samples();
-  return total;
 }
 
 double Streams::take_wait_seconds() { return std::exchange(wait_seconds_, 0); }

@@ -51,16 +51,14 @@ class Streams {
   Json state() const;
   void load_state(const Json& state);
 
-  /// Bad samples found since the last call, in words, and how many there were in all.
+  /// Bad samples found since the last call, in words.
   std::vector<std::string> take_bad_samples();
-  std::int64_t bad_samples() const;
   /// Seconds that next() waited for decoders, since the last call.
   double take_wait_seconds();
   Batch next(StreamName name);
 
  private:
   BatchOptions options_of(StreamName name) const;
-  bool is_pool(StreamName name) const;
 
   const TrainingConfig& config_;
   int rank_, ranks_;
