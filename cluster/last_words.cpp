@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/file.h"
@@ -21,10 +22,16 @@ constexpr int kPathLimit = 4096;
 // Prepared in advance: a signal handler may not allocate.
 char final_path[kPathLimit];
 char handler_path[kPathLimit];
-char handler_text[512];  // up to the time, which the handler adds
+char handler_text[640];  // up to the time, which the handler adds
 std::atomic<bool> begun{false};
 std::atomic<bool> written{false};
 int own_rank = 0;
+
+// The folder may belong to another job, whose supervisor must not take this process for one of its ranks.
+std::string own_job() {
+  const char* supervisor = std::getenv("DUET_SUPERVISED");
+  return supervisor ? std::string(supervisor).substr(0, 32) : "";
+}
 
 std::filesystem::path file_of(const std::filesystem::path& run_folder, int rank) {
   return run_folder / "log" / fmt::format("last-words-rank-{}.json", rank);
@@ -40,17 +47,19 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank) {
   begun = false;
   std::snprintf(final_path, sizeof final_path, "%s", file.c_str());
   std::snprintf(handler_path, sizeof handler_path, "%s.part", file.c_str());
-  std::snprintf(handler_text, sizeof handler_text,
-                "{\"rank\": %d, \"status\": %d, \"message\": \"left because another rank had ended\", \"secondary\": true, \"time\": ",
-                rank, static_cast<int>(ExitStatus::rank_lost));
+  std::snprintf(
+      handler_text, sizeof handler_text,
+      "{\"rank\": %d, \"status\": %d, \"message\": \"left because another rank had ended\", \"secondary\": true, \"job\": %s, \"time\": ",
+      rank, static_cast<int>(ExitStatus::rank_lost), Json(own_job()).dump(-1, ' ', true, Json::error_handler_t::replace).c_str());
   own_rank = rank;
   begun = true;
 }
 
 void write_last_words(ExitStatus status, const std::string& message) {
   if (!begun || written.exchange(true)) return;
-  const Json json = {
-      {"rank", own_rank}, {"status", static_cast<int>(status)}, {"message", message}, {"secondary", false}, {"time", unix_seconds()}};
+  const Json json = {{"rank", own_rank},   {"status", static_cast<int>(status)},
+                     {"message", message}, {"secondary", false},
+                     {"job", own_job()},   {"time", unix_seconds()}};
   try {
     write_file_atomically(final_path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } catch (const Error&) {
@@ -88,7 +97,8 @@ std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder
                      .status = static_cast<ExitStatus>(member<int>(json, "status", subject)),
                      .message = member<std::string>(json, "message", subject),
                      .time = member<double>(json, "time", subject),
-                     .secondary = member<bool>(json, "secondary", subject)};
+                     .secondary = member<bool>(json, "secondary", subject),
+                     .job = member<std::string>(json, "job", subject)};
   } catch (const Error&) {
     return std::nullopt;
   }

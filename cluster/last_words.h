@@ -14,6 +14,7 @@ struct LastWords {
   std::string message;
   double time = 0;         ///< seconds since 1970
   bool secondary = false;  ///< left only because another rank had ended
+  std::string job;         ///< DUET_SUPERVISED of its environment: the supervisor that started it; empty when none did
 };
 
 /// Says where this process writes its last words; makes RUN/log. Call it as early as run folder and rank are known; calling it again

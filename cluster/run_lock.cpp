@@ -17,6 +17,8 @@
 namespace duet {
 namespace {
 
+constexpr const char* kLockName = "run.lock";
+
 std::string this_host() {
   char name[256] = {};
   if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
@@ -50,26 +52,30 @@ void write_owner(const std::filesystem::path& folder, const Owner& owner) {
   write_file_atomically(folder / "owner.json", json.dump(2) + "\n");
 }
 
+/// Locks the open file, or throws CannotCreate saying who has it.
+void lock_or_refuse(int file, int how, const std::filesystem::path& folder) {
+  if (::flock(file, how | LOCK_NB) == 0) return;
+  const int reason = errno;
+  if (reason != EWOULDBLOCK)
+    throw CannotCreate("{}: this file system does not lock files: {}", (folder / kLockName).string(), std::strerror(reason));
+  const auto owner = read_owner(folder);
+  const auto who = owner.host.empty() ? "a process that has only just started"
+                                      : fmt::format("process {} on {} since {}", owner.process, owner.host, owner.since);
+  throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.", folder.string(),
+                     who);
+}
+
 }  // namespace
 
 RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesystem::absolute(run_folder)) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) throw CannotCreate("{}: cannot make the run's folder: {}", folder_.string(), error.message());
-  const auto lock = folder_ / "run.lock";
+  const auto lock = folder_ / kLockName;
   file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file_ < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    const int reason = errno;
-    ::close(file_);
-    if (reason != EWOULDBLOCK) throw CannotCreate("{}: this file system does not lock files: {}", lock.string(), std::strerror(reason));
-    const auto owner = read_owner(folder_);
-    const auto who = owner.host.empty() ? "a process that has only just started"
-                                        : fmt::format("process {} on {} since {}", owner.process, owner.host, owner.since);
-    throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.",
-                       folder_.string(), who);
-  }
   try {
+    lock_or_refuse(file_, LOCK_EX, folder_);
     const auto former = read_owner(folder_);
     if (!former.released && former.host != this_host()) {
       warn(
@@ -83,6 +89,19 @@ RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesys
     ::close(file_);
     throw;
   }
+}
+
+void RunLock::require_free(const std::filesystem::path& run_folder) {
+  const auto folder = std::filesystem::absolute(run_folder);
+  const int file = ::open((folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;  // no run yet; what else may be wrong shows when it begins
+  try {
+    lock_or_refuse(file, LOCK_SH, folder);
+  } catch (...) {
+    ::close(file);
+    throw;
+  }
+  ::close(file);
 }
 
 RunLock::~RunLock() {
@@ -100,7 +119,7 @@ RunLock::~RunLock() {
 
 bool RunLock::still_mine() const {
   struct stat held = {}, present = {};
-  if (::fstat(file_, &held) != 0 || ::stat((folder_ / "run.lock").c_str(), &present) != 0) return false;
+  if (::fstat(file_, &held) != 0 || ::stat((folder_ / kLockName).c_str(), &present) != 0) return false;
   if (held.st_ino != present.st_ino || held.st_dev != present.st_dev) return false;
   try {
     return read_owner(folder_).token == token_;

@@ -18,6 +18,10 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  /// Throws as the constructor does when another process owns the folder, without becoming its owner. For asking before anything is
+  /// started; a folder that is not there is free.
+  static void require_free(const std::filesystem::path& run_folder);
+
   std::int64_t token() const { return token_; }
   /// Asked right before a checkpoint becomes visible. False when another owner has taken over, or the folder was removed or replaced.
   bool still_mine() const;

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 
 #include "cluster/last_words.h"
@@ -39,7 +38,7 @@ void handle(int number, void (*handler)(int)) {
 
 StartedBy started_by() {
   const char* supervised = std::getenv("DUET_SUPERVISED");
-  if (supervised && std::strcmp(supervised, "1") == 0) return StartedBy::supervised;
+  if (supervised && *supervised != '\0') return StartedBy::supervised;
   return started_by_launcher() ? StartedBy::launched : StartedBy::alone;
 }
 

@@ -10,7 +10,7 @@ namespace duet {
 ///   launched (mpirun)    save and stop        save and stop, if time allows    ignored
 ///   alone                save and stop        save and stop                    save and stop; a second one leaves at once
 ///
-/// Supervised: DUET_SUPERVISED=1 in the environment, set by launch/supervise.
+/// Supervised: DUET_SUPERVISED in the environment, set by launch/supervise.
 enum class StartedBy { supervised, launched, alone };
 StartedBy started_by();
 

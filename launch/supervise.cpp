@@ -91,6 +91,9 @@ class Scratch {
   std::filesystem::path path_;
 };
 
+/// By which ranks say in their last words whose they are.
+std::string own_job() { return std::to_string(::getpid()); }
+
 /// What Open MPI and the ranks find in their environment. Nothing that the user has set is changed.
 std::map<std::string, std::string> environment_of(const SuperviseOptions& options, const Scratch& scratch) {
   const int cores = available_cores();
@@ -113,7 +116,7 @@ std::map<std::string, std::string> environment_of(const SuperviseOptions& option
   }
   for (auto value = values.begin(); value != values.end();)
     value = std::getenv(value->first.c_str()) ? values.erase(value) : std::next(value);
-  values["DUET_SUPERVISED"] = "1";
+  values["DUET_SUPERVISED"] = own_job();
   // mpirun puts a pipe between the ranks and the terminal; this tells rank 0 that its progress line is read by somebody.
   if (const auto columns = terminal_columns()) values["DUET_TERMINAL_COLUMNS"] = std::to_string(*columns);
   return values;
@@ -194,11 +197,11 @@ void kill_session(pid_t session) {
   }
 }
 
-/// The ranks' last words so far.
+/// The ranks' last words so far; another job that was refused in the same folder may have left some too.
 std::map<int, LastWords> words_of(const SuperviseOptions& options) {
   std::map<int, LastWords> words;
   for (int rank = 0; rank < options.ranks; ++rank) {
-    if (auto last = read_last_words(options.run_folder, rank)) words[rank] = std::move(*last);
+    if (auto last = read_last_words(options.run_folder, rank); last && last->job == own_job()) words[rank] = std::move(*last);
   }
   return words;
 }

@@ -41,10 +41,14 @@ void RowMaker::make(const SampleStream::Sample& sample, std::int64_t row, Batch&
     }
     record = static_cast<std::int64_t>(replacement.below(count));
   }
-  throw DataError(
-      "{}, split '{}': of {} records, {} were tried in place of number {} and none can be used{}.", view.store().path().string(),
-      view.split(), count, kAttempts, sample.record,
-      bad.empty() ? std::string(": all are excluded, or their sketches have too many steps") : "; the last: " + bad.back().reason);
+  throw DataError("{}, split '{}': of {} records, {} were tried in place of number {} and none can be used{}.",
+                  view.store().path().string(), view.split(), count, kAttempts, sample.record,
+                  !bad.empty() ? "; the last: " + bad.back().reason
+                  : options_->sequences
+                      ? fmt::format(": all are excluded, or their sketches have more than {} steps. Allow longer ones, or simplify "
+                                    "them more (now by {} pixels)",
+                                    options_->max_steps, options_->simplify_epsilon)
+                      : std::string(": all are excluded"));
 }
 
 bool RowMaker::make_record(std::int64_t record, std::int64_t epoch, std::int64_t row, Batch& batch) {

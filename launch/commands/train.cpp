@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "cluster/run_lock.h"
 #include "cluster/world.h"
 #include "launch/commands/commands.h"
 #include "launch/config.h"
@@ -61,6 +62,7 @@ int run_train(std::span<const std::string> args) {
     return train_rank(config);
   }
   check_batches(config.values, ranks);
+  RunLock::require_free(config.values.run.folder);  // before ranks are started, and before last words of that job are cleared
   return supervise({.ranks = ranks,
                     .run_folder = config.values.run.folder,
                     .program = std::filesystem::read_symlink("/proc/self/exe"),

@@ -41,6 +41,7 @@ TEST(RunLock, ASecondJobIsToldWhoOwnsTheFolder) {
   } catch (const CannotCreate& error) {
     message = error.what();
   }
+  EXPECT_THROW(RunLock::require_free(folder / "run"), CannotCreate);
   char host[256];
   ::gethostname(host, sizeof host);
   const auto since = read_json(folder / "run" / "owner.json").at("since").get<std::string>();
@@ -55,6 +56,7 @@ TEST(RunLock, TheLockOfADeadProcessIsTakenOverWithAGreaterToken) {
   const pid_t owner = start_owner(folder / "run");
   ::kill(owner, SIGKILL);
   status_of(owner);
+  RunLock::require_free(folder / "run");
   const RunLock lock(folder / "run");
   EXPECT_EQ(lock.token(), 2);
   EXPECT_TRUE(lock.still_mine());
