@@ -2,6 +2,9 @@
 
 #include <ATen/autocast_mode.h>
 
+#include <filesystem>
+
+#include "base/error.h"
 #include "base/log.h"
 #include "trainer/models/weights.h"
 #include "trainer/schedule/schedule.h"
@@ -9,12 +12,23 @@
 namespace duet {
 namespace {
 
+void require_file(const std::string& option, const std::string& file) {
+  if (!std::filesystem::exists(file)) throw InputMissing("{}: there is no file '{}'.", option, file);
+}
+
 template <typename Network>
 void load_backbone(Network& network, const std::string& file, const char* what) {
   if (file.empty()) return;
+  require_file(fmt::format("{}.weights", what), file);
   const auto report = load_backbone_weights(network.backbone(), file);
   say("{}: {} tensors of {} from {} ({} in the file not used)", what, report.fitting, network.backbone().name(), file,
       report.unused.size());
+}
+
+void load_initial(Module& network, const std::string& file, const char* what) {
+  if (file.empty()) return;
+  require_file(fmt::format("{}.initial", what), file);
+  load_weights(network, file);
 }
 
 }  // namespace
@@ -38,12 +52,12 @@ Networks::Networks(const TrainingConfig& config, Communicator* statistics, const
   const Schedule schedule(config);
   retrieval = std::make_unique<RetrievalNetwork>(config.retrieval, context_.within("retrieval"));
   load_backbone(*retrieval, config.retrieval.weights, "retrieval");
-  if (!config.retrieval.initial.empty()) load_weights(*retrieval, config.retrieval.initial);
+  load_initial(*retrieval, config.retrieval.initial, "retrieval");
   if (config.retrieval.average_decay > 0) average.emplace(*retrieval, config.retrieval.average_decay);
   if (schedule.has_generator_stages()) {
     generator = std::make_unique<Generator>(config.generator, context_.within("generator"));
     load_backbone(*generator, config.generator.weights, "generator");
-    if (!config.generator.initial.empty()) load_weights(*generator, config.generator.initial);
+    load_initial(*generator, config.generator.initial, "generator");
   }
   if (schedule.trains_discriminator()) {
     discriminator = std::make_unique<Discriminator>(config.discriminator, config.data.image_side, context_.within("discriminator"));
