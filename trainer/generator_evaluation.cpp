@@ -19,8 +19,11 @@ Tensor photo_tensor(const PhaseContext& context, const StoreView& view, std::int
 std::vector<Sketch> draw(const PhaseContext& context, const Tensor& photo, std::int64_t first_position, int samples) {
   at::NoGradGuard no_gradients;
   const EvaluationMode evaluation(*context.networks.generator);
-  const Autocast autocast(context.device);
-  const auto map = context.networks.generator->encode(photo);
+  Tensor map;
+  {
+    const Autocast autocast(context.device);
+    map = context.networks.generator->encode(photo).to(context.device.dtype);
+  }
   std::vector<std::int64_t> positions;
   for (int sample = 0; sample < samples; ++sample) positions.push_back(first_position + sample);
   return draw_sketches(context, map.repeat({samples, 1, 1, 1}), {StreamName::generator_pairs, kEvaluationStep, positions}, 0, false)

@@ -15,13 +15,27 @@ Tensor cached(const PhaseContext& context, CacheSource source, const std::vector
 
 }  // namespace
 
+bool joint_trains_encoder(const TrainingConfig& config) {
+  return config.generator.train_backbone && config.joint.generator_scope == "all" && config.joint.vae > 0 &&
+         config.joint.generator_steps > 0;
+}
+
 Tensor encoded_maps(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
                     const std::vector<std::uint8_t>& flipped, const Tensor& images) {
   auto& generator = *context.networks.generator;
+  const at::NoGradGuard no_gradients;
   const Autocast autocast(context.device);
-  if (context.config.generator.train_backbone) return generator.encode(images);
   const EvaluationMode evaluation(generator);
-  return cached(context, source, record, flipped, images, [&](const Tensor& rows) { return generator.encode(rows); });
+  auto encode = [&](const Tensor& rows) { return generator.encode(rows).to(context.device.dtype); };
+  if (joint_trains_encoder(context.config)) return encode(images);
+  return cached(context, source, record, flipped, images, encode);
+}
+
+Tensor trained_maps(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
+                    const std::vector<std::uint8_t>& flipped, const Tensor& images) {
+  if (!context.config.generator.train_backbone) return encoded_maps(context, source, record, flipped, images);
+  const Autocast autocast(context.device);
+  return context.networks.generator->encode(images).to(context.device.dtype);
 }
 
 Tensor teacher_embeddings(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,

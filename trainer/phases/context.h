@@ -27,10 +27,18 @@ enum class CacheSource : int {
 /// Keys noise by what it is for and by the step, apart for each stream.
 inline std::int64_t noise_step(StreamName stream, std::int64_t step) { return (static_cast<std::int64_t>(stream) << 48) + step; }
 
-/// The generator's maps of a batch's photos (or pseudo photos): [n, C, h, w]. Kept where the encoder is frozen.
-/// `images`: uint8, as Backbone::features() takes them; `record`: the photo's (or drawing's) index in its view.
+/// The generator's maps of a batch's photos (or pseudo photos), [n, C, h, w] in the run's dtype: in evaluation mode and without gradient,
+/// so that drawing changes nothing. Kept, unless the joint stage trains the encoder. `images`: uint8, as Backbone::features() takes them;
+/// `record`: the photo's (or drawing's) index in its view.
 Tensor encoded_maps(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
                     const std::vector<std::uint8_t>& flipped, const Tensor& images);
+
+/// The same for a loss that trains the encoder: in training mode, with gradient. encoded_maps() where generator.train_backbone is off.
+Tensor trained_maps(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,
+                    const std::vector<std::uint8_t>& flipped, const Tensor& images);
+
+/// Does the joint stage train the generator's encoder?
+bool joint_trains_encoder(const TrainingConfig& config);
 
 /// The teacher's embeddings of samples that may be seen again: [n, d], kept.
 Tensor teacher_embeddings(const PhaseContext& context, CacheSource source, const std::vector<std::int64_t>& record,

@@ -17,14 +17,17 @@ Scalars GeneratorFit::step(std::int64_t done) {
   const auto device = context_.device.device;
   const auto images = batch.photos.empty() ? rasters_of(batch, side, device) : photos_of(batch, side, device);
   const auto source = stream_ == StreamName::strokes ? CacheSource::strokes_map : CacheSource::labelled_map;
-  const auto map = encoded_maps(context_, source, batch.photos.empty() ? batch.record : batch.photo, batch.flipped, images);
+  const auto map = trained_maps(context_, source, batch.photos.empty() ? batch.record : batch.photo, batch.flipped, images);
 
-  const Autocast autocast(context_.device);
   const auto latent = generator.latent(map);
   const auto noise = latent_noise(context_.config.run.seed, noise_step(stream_, done), batch.position, config.latent);
   const auto z = Generator::sample_latent(latent, noise);
   const auto strokes = make_stroke_batch(batch.sequences, generator.offset_scale(), context_.device.dtype, device, "a training sequence");
-  const auto hidden = generator.teacher_forced(map, z, strokes.inputs, strokes.lengths);
+  Tensor hidden;
+  {
+    const Autocast autocast(context_.device);
+    hidden = generator.teacher_forced(map, z, strokes.inputs, strokes.lengths).to(context_.device.dtype);
+  }
   const auto reconstruction = reconstruction_terms(generator.output(hidden), strokes.targets, strokes.lengths);
   const auto divergence = divergence_terms(latent.mean, latent.log_variance);
 

@@ -43,7 +43,8 @@ JointGenerator::Photos JointGenerator::next_photos() {
   photos.pairs = context_.streams.next(StreamName::joint_pairs);
   const auto& pairs = photos.pairs;
   photos.photos = photos_of(pairs, side, device);
-  photos.map = encoded_maps(context_, CacheSource::labelled_map, pairs.photo, pairs.flipped, photos.photos);
+  const auto maps = joint_trains_encoder(context_.config) ? trained_maps : encoded_maps;
+  photos.map = maps(context_, CacheSource::labelled_map, pairs.photo, pairs.flipped, photos.photos);
   photos.photo = pairs.photo;
   photos.position = pairs.position;
   photos.group.assign(photos.photo.size(), 0);
@@ -68,7 +69,6 @@ Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done,
   const auto rows = photos.pairs.size();
   const auto strokes = make_stroke_batch(photos.pairs.sequences, generator.offset_scale(), context_.device.dtype, context_.device.device,
                                          "a training sequence");
-  const Autocast autocast(context_.device);
   Tensor hidden;
   Generator::Latent latent;
   {
@@ -77,7 +77,9 @@ Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done,
     latent = generator.latent(map);
     const auto positions = std::span(photos.position).first(static_cast<std::size_t>(rows));
     const auto noise = latent_noise(config.run.seed, noise_step(StreamName::joint_pairs, done), positions, config.generator.latent);
-    hidden = generator.teacher_forced(map, Generator::sample_latent(latent, noise), strokes.inputs, strokes.lengths);
+    const Autocast autocast(context_.device);
+    hidden =
+        generator.teacher_forced(map, Generator::sample_latent(latent, noise), strokes.inputs, strokes.lengths).to(context_.device.dtype);
   }
   const auto reconstruction = reconstruction_terms(generator.output(hidden), strokes.targets, strokes.lengths);
   const auto divergence = divergence_terms(latent.mean, latent.log_variance);
@@ -134,7 +136,6 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
     baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
   }
 
-  const Autocast autocast(context_.device);
   const auto& drawing = drawn.drawing;
   const auto likelihood = drawing_log_likelihood(generator.output(drawing.hidden), drawing.offsets, drawing.pen, drawing.length);
   const PolicyOptions options{.weight = config.joint.policy,

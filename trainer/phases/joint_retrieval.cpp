@@ -28,7 +28,7 @@ void JointRetrieval::draw_block(std::int64_t first_step) {
     batch.augmented = streams.next(StreamName::pool);
     batch.plain = streams.next(StreamName::pool_plain);
     batch.plain_photos = photos_of(batch.plain, side, context_.device.device);
-    maps.push_back(encoded_maps(context_, CacheSource::pool_map, batch.plain.photo, batch.plain.flipped, batch.plain_photos).detach());
+    maps.push_back(encoded_maps(context_, CacheSource::pool_map, batch.plain.photo, batch.plain.flipped, batch.plain_photos));
     positions.insert(positions.end(), batch.plain.position.begin(), batch.plain.position.end());
   }
   const DrawPurpose purpose{StreamName::pool, first_step, positions};
@@ -67,6 +67,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
   const auto ranks = static_cast<double>(context_.ranks.size());
   const bool with_pool = joint.pool > 0;
   const bool with_teacher = joint.distillation > 0;
+  const bool trains_discriminator = discriminator_ != nullptr && with_pool;
 
   const auto inside = done % joint.retrieval_steps;
   if (with_pool && block_start_ != done - inside) {
@@ -82,8 +83,13 @@ Scalars JointRetrieval::step(std::int64_t done) {
   const PoolBatch* pool = with_pool ? &block_.at(static_cast<std::size_t>(inside)) : nullptr;
 
   const auto labelled = streams.next(StreamName::joint_labelled);
-  const auto plain = streams.next(StreamName::joint_plain);
-  const auto plain_photos = photos_of(plain, side, device), plain_rasters = rasters_of(plain, side, device);
+  Batch plain;
+  Tensor plain_photos, plain_rasters;
+  if (with_teacher || trains_discriminator) {
+    plain = streams.next(StreamName::joint_plain);
+    plain_photos = photos_of(plain, side, device);
+    plain_rasters = rasters_of(plain, side, device);
+  }
   const auto n_labelled = labelled.size();
   const auto n_pool = pool ? pool->plain.size() : 0;
 
@@ -94,7 +100,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
     certainty = networks.discriminator->score(pool->plain_photos, pool->plain_rasters).to(context_.device.dtype);
   }
 
-  Tensor loss, labelled_loss, pool_loss, drift;
+  Tensor photo, sketch;
   {
     const Autocast autocast(context_.device);
     auto photos = photos_of(labelled, side, device), rasters = rasters_of(labelled, side, device);
@@ -102,28 +108,28 @@ Scalars JointRetrieval::step(std::int64_t done) {
       photos = at::cat({photos, photos_of(pool->augmented, side, device)});
       rasters = at::cat({rasters, pool->moved_rasters});
     }
-    const auto photo = networks.retrieval->embed(photos);
-    const auto sketch = networks.retrieval->embed(rasters);
-    const auto plain_options = sketch.options().requires_grad(false);
+    photo = networks.retrieval->embed(photos);
+    sketch = networks.retrieval->embed(rasters);
+  }
+  const auto plain_options = sketch.options().requires_grad(false);
 
-    const auto human = gather_pairs(context_.ranks, sketch.narrow(0, 0, n_labelled), photo.narrow(0, 0, n_labelled), labelled.photo,
-                                    at::ones({n_labelled}, plain_options));
-    labelled_loss = retrieval_loss(config.retrieval, human, config.run.seed, noise_step(StreamName::joint_labelled, done));
-    loss = labelled_loss;
-    if (pool) {
-      const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
-      const auto pseudo = gather_pairs(context_.ranks, sketch.narrow(0, n_labelled, n_pool), photo.narrow(0, n_labelled, n_pool),
-                                       pool->plain.photo, weight);
-      pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_step(StreamName::pool, done));
-      loss = loss + joint.pool * pool_loss;
-    }
-    if (with_teacher) {
-      auto teacher = teacher_distance_labelled(plain, plain_photos, plain_rasters);
-      if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
-      const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), distillation_form(joint.distillation_form));
-      drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
-      loss = loss + joint.distillation * drift;
-    }
+  const auto human = gather_pairs(context_.ranks, sketch.narrow(0, 0, n_labelled), photo.narrow(0, 0, n_labelled), labelled.photo,
+                                  at::ones({n_labelled}, plain_options));
+  const auto labelled_loss = retrieval_loss(config.retrieval, human, config.run.seed, noise_step(StreamName::joint_labelled, done));
+  Tensor loss = labelled_loss, pool_loss, drift;
+  if (pool) {
+    const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
+    const auto pseudo =
+        gather_pairs(context_.ranks, sketch.narrow(0, n_labelled, n_pool), photo.narrow(0, n_labelled, n_pool), pool->plain.photo, weight);
+    pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_step(StreamName::pool, done));
+    loss = loss + joint.pool * pool_loss;
+  }
+  if (with_teacher) {
+    auto teacher = teacher_distance_labelled(plain, plain_photos, plain_rasters);
+    if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
+    const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), distillation_form(joint.distillation_form));
+    drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
+    loss = loss + joint.distillation * drift;
   }
   const auto norm = retrieval_.apply(loss, joint.learning_rate);
   if (networks.average) networks.average->update(*networks.retrieval);
@@ -132,7 +138,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
   if (pool) scalars.emplace_back("pool", pool_loss.item<double>() / ranks);
   if (with_teacher) scalars.emplace_back("distillation", drift.item<double>());
   if (certainty.defined()) scalars.emplace_back("certainty", certainty.sum().item<double>() / (static_cast<double>(n_pool) * ranks));
-  if (discriminator_ && pool) {
+  if (trains_discriminator) {
     scalars.emplace_back("discriminator", train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, pool->plain_photos,
                                                               pool->plain_rasters));
   }

@@ -15,15 +15,15 @@ Scalars RetrievalFit::step(std::int64_t done) {
   const auto& config = context_.config;
   auto& networks = context_.networks;
   const auto batch = context_.streams.next(StreamName::retrieval);
-  Tensor loss;
+  Tensor photo, sketch;
   {
     const Autocast autocast(context_.device);
-    const auto photo = networks.retrieval->embed(photos_of(batch, config.data.image_side, context_.device.device));
-    const auto sketch = networks.retrieval->embed(rasters_of(batch, config.data.image_side, context_.device.device));
-    const auto pairs =
-        gather_pairs(context_.ranks, sketch, photo, batch.photo, at::ones({batch.size()}, sketch.options().requires_grad(false)));
-    loss = retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::retrieval, done));
+    photo = networks.retrieval->embed(photos_of(batch, config.data.image_side, context_.device.device));
+    sketch = networks.retrieval->embed(rasters_of(batch, config.data.image_side, context_.device.device));
   }
+  const auto pairs =
+      gather_pairs(context_.ranks, sketch, photo, batch.photo, at::ones({batch.size()}, sketch.options().requires_grad(false)));
+  const auto loss = retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::retrieval, done));
   const auto norm = learner_.apply(loss, retrieval_learning_rate(config.retrieval, done));
   if (networks.average) networks.average->update(*networks.retrieval);
   const auto ranks = static_cast<double>(context_.ranks.size());
