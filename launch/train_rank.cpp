@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/checksum.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -31,14 +30,11 @@ Json fingerprint_json(const TrainingConfig& config) {
   return json;
 }
 
-Device device_of(const TrainingConfig& config) {
+// Number formats only: which GPU it is, its backend says.
+Device host_device(const TrainingConfig& config) {
   Device device;
   if (config.run.precision == "float64") device.dtype = at::kDouble;
   device.autocast_bf16 = config.run.precision == "bf16";
-  if (config.run.device == "cuda") device.device = at::Device(at::kCUDA, 0);
-  if (device.autocast_bf16 && device.device.is_cpu()) {
-    throw UsageError("run.precision = bf16 is for GPUs; on the CPU use float32 (it has no bfloat16 arithmetic to gain from).");
-  }
   return device;
 }
 
@@ -50,20 +46,15 @@ void set_threads(const TrainingConfig& config, int share) {
   at::set_num_interop_threads(1);
 }
 
-std::string store_fingerprint(const std::string& path) {
-  const auto store = Store::open(path);
-  return fmt::format("generation {}, {:016x}", store->generation(), checksum(bytes_of(to_json(store->manifest()).dump())));
-}
-
-void describe_run(const ResolvedConfig& config, const World& world, const std::string& device) {
-  const auto hosts = const_cast<World&>(world).control().all_gather_strings(world.host() + " " + device);
+void describe_run(const ResolvedConfig& config, World& world, const std::string& device) {
+  const auto hosts = world.control().all_gather_strings(world.host() + " " + device);
   if (world.rank() != 0) return;
   const std::filesystem::path folder(config.values.run.folder);
   write_file_atomically(folder / "config.cfg", print_config(config));
   Json data = Json::object();
   for (const auto& [name, path] :
        {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
-    if (!path.empty()) data[name] = Json{{"path", path}, {"state", store_fingerprint(path)}};
+    if (!path.empty()) data[name] = Json{{"path", path}, {"state", identity_of(*Store::open(path))}};
   }
   const Json environment{{"started", utc_now()},
                          {"seed", config.values.run.seed},
@@ -94,13 +85,13 @@ int train(const ResolvedConfig& resolved, World& world) {
 
   keep_freed_memory();
   set_threads(config, bind_to_own_cores(world));
-  const auto device = device_of(config);
+  auto device = host_device(config);
   std::unique_ptr<DeviceBackend> backend;
   std::unique_ptr<Communicator> device_gradients;
   std::string device_name = "cpu";
   if (config.run.device == "cuda") {
     backend = load_cuda_backend();
-    backend->select(world.local_rank());
+    device.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(backend->select(world.local_rank())));
     device_name = backend->description();
     if (config.cluster.backend != "mpi" && world.size() > 1) {
       device_gradients = backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
@@ -144,11 +135,8 @@ void check_batches(const TrainingConfig& config, int ranks) {
   check("retrieval.batch", config.retrieval.batch, config.retrieval.steps > 0);
   check("generator.batch", config.generator.batch, config.generator.stroke_steps + config.generator.pair_steps > 0);
   check("joint.labelled_batch", joint.labelled_batch, joint.steps > 0);
-  check("joint.pool_batch", joint.pool_batch, joint.steps > 0 && (joint.pool > 0 || schedule.trains_discriminator() || joint.policy > 0));
+  check("joint.pool_batch", joint.pool_batch, schedule.needs_pool());
   check("joint.generator_batch", joint.generator_batch, schedule.trains_joint_generator());
-  const bool uses_generator_in_joint = joint.steps > 0 && joint.vae == 0 && joint.policy > 0 && joint.generator_scope == "all";
-  if (uses_generator_in_joint)
-    throw UsageError("joint.generator_scope = all needs joint.vae > 0: nothing else would train all of the generator.");
 }
 
 int train_rank(const ResolvedConfig& config) {
@@ -175,10 +163,9 @@ int train_rank(const ResolvedConfig& config) {
 std::string training_plan(const ResolvedConfig& resolved, int ranks) {
   const auto& config = resolved.values;
   check_batches(config, ranks);
-  const auto data = open_data(config, -1);
+  const auto data = open_data(config);
   const Schedule schedule(config);
-  const auto device = device_of(config);
-  const Networks networks(config, nullptr, {.dtype = device.dtype});
+  const Networks networks(config, nullptr, host_device(config));
   std::string plan = fmt::format("Plan of {} on {} rank{}, global batches shared by all\n",
                                  config.run.folder.empty() ? "a run" : config.run.folder, ranks, ranks == 1 ? "" : "s");
   auto view_line = [&](const char* name, const std::optional<StoreView>& view) {

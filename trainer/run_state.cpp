@@ -6,6 +6,7 @@
 #include "trainer/phases/joint_generator.h"
 #include "trainer/phases/joint_retrieval.h"
 #include "trainer/phases/retrieval_fit.h"
+#include "trainer/training_data.h"
 
 namespace duet {
 namespace {
@@ -101,11 +102,6 @@ Learner& RunState::discriminator_learner() {
   });
 }
 
-const Learner* RunState::learner(const std::string& network) const {
-  const auto found = learners_.find(network == "generator" && joint_begun ? "generator-joint" : network);
-  return found == learners_.end() ? nullptr : found->second.get();
-}
-
 std::unique_ptr<Phase> RunState::make_phase(const std::string& stage, const std::string& name) {
   if (name == "generator_fit") {
     const auto stream = stage == "strokes" ? StreamName::strokes : StreamName::generator_pairs;
@@ -158,8 +154,7 @@ CheckpointContent RunState::content() const {
   for (const auto& [key, phase] : phases_) {
     if (const auto place = phase->place(); !place.is_null()) places[key] = place;
   }
-  const auto& pool = streams.data().pool;
-  content.progress = Json{{"counts", to_json(counts)},  {"joint_begun", joint_begun}, {"pool_generation", pool ? pool->generation() : -1},
+  content.progress = Json{{"counts", to_json(counts)},  {"joint_begun", joint_begun}, {"stores", known_stores(streams.data())},
                           {"streams", streams.state()}, {"places", places},           {"orders", orders}};
   return content;
 }
@@ -178,8 +173,9 @@ void RunState::restore(const Checkpoint& checkpoint) {
     networks.make_teacher();
     restore_network(*networks.teacher, "teacher");
   }
-  if (networks.generator) restore_network(*networks.generator, "generator");
-  if (networks.discriminator) restore_network(*networks.discriminator, "discriminator");
+  // A run that was begun without joint stage and goes on with one has none of them yet.
+  if (networks.generator && checkpoint.has(file_of("generator"))) restore_network(*networks.generator, "generator");
+  if (networks.discriminator && checkpoint.has(file_of("discriminator"))) restore_network(*networks.discriminator, "discriminator");
   streams.load_state(member<Json>(progress, "streams", subject));
   saved_places_ = member<Json>(progress, "places", subject);
   const auto orders = member<Json>(progress, "orders", subject);

@@ -28,8 +28,6 @@ class RunState {
   void require_equal_weights() const;
 
   PhaseContext context();
-  /// "retrieval", "generator", "discriminator": who trains it at present; null when nobody has yet.
-  const Learner* learner(const std::string& network) const;
 
   StepCounts counts;
   Networks networks;

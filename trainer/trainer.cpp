@@ -46,8 +46,8 @@ std::optional<Checkpoint> agreed_checkpoint(const TrainingConfig& config, const 
   return Checkpoint::open(folder);
 }
 
-std::int64_t pool_generation_of(const std::optional<Checkpoint>& checkpoint) {
-  return checkpoint ? checkpoint->progress().value("pool_generation", std::int64_t{-1}) : -1;
+Json known_stores_of(const std::optional<Checkpoint>& checkpoint) {
+  return checkpoint ? member<Json>(checkpoint->progress(), "stores", (checkpoint->folder() / "progress.json").string()) : Json::object();
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ struct Trainer::Impl : DirectiveSource {
         options(std::move(run_options)),
         schedule(config),
         resumed(agreed_checkpoint(config, ranks, options.configuration)),
-        data(open_data(config, pool_generation_of(resumed))),
+        data(open_data(config, known_stores_of(resumed))),
         state(config, ranks, device, data.training),
         validation(config, ranks, state, data),
         coordinator(ranks.control, this, [this] { return newest_pool_generation(); }) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "datasets/image/perceptual_hash.h"
 #include "trainer/schedule/schedule.h"
@@ -30,6 +31,16 @@ void require_kind(const Store& store, const std::string& option, std::initialize
                    fmt::join(names, ", "));
 }
 
+std::shared_ptr<const Store> open_store(const std::string& path, const std::string& option, const Json& known) {
+  if (!known.contains(option)) return Store::open(path);
+  const auto& expected = known.at(option);
+  auto store = Store::open(path, member<std::int64_t>(expected, "generation", "progress.json: " + option));
+  if (identity_of(*store) != member<std::string>(expected, "identity", "progress.json: " + option)) {
+    throw DataError("data.{}: {} is not the store that this run was begun with. Give that store, or another --run.folder.", option, path);
+  }
+  return store;
+}
+
 void require_photos(const StoreView& view, std::int64_t batch, const char* store_option, const char* batch_option) {
   if (view.photo_count() >= std::min<std::int64_t>(batch, 2)) return;
   throw UsageError("{}: {} has {} photos in split '{}', too few for {} = {}.", store_option, view.store().path().string(),
@@ -53,11 +64,26 @@ LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>&
   return result;
 }
 
-OpenedData open_data(const TrainingConfig& config, std::int64_t pool_generation) {
+std::string identity_of(const Store& store) {
+  return fmt::format("generation {}, {:016x}", store.generation(), checksum(bytes_of(to_json(store.manifest()).dump())));
+}
+
+Json known_stores(const TrainingData& data) {
+  Json known = Json::object();
+  auto add = [&](const char* option, const std::optional<StoreView>& view) {
+    if (view) known[option] = Json{{"generation", view->generation()}, {"identity", identity_of(view->store())}};
+  };
+  add("labelled", data.labelled);
+  add("pool", data.pool);
+  add("strokes", data.strokes);
+  return known;
+}
+
+OpenedData open_data(const TrainingConfig& config, const Json& known) {
   const Schedule schedule(config);
   OpenedData data;
   if (config.data.labelled.empty()) throw UsageError("--data.labelled is needed: a store of labelled pairs (`duet import`, `duet synth`).");
-  const auto labelled = Store::open(config.data.labelled);
+  const auto labelled = open_store(config.data.labelled, "labelled", known);
   require_kind(*labelled, "data.labelled", {StoreKind::pairs});
   data.training.labelled = training_part(labelled, "data.labelled");
   require_photos(*data.training.labelled, config.retrieval.batch, "data.labelled", "retrieval.batch");
@@ -68,16 +94,14 @@ OpenedData open_data(const TrainingConfig& config, std::int64_t pool_generation)
     if (config.data.strokes.empty()) {
       throw UsageError("generator.stroke_steps is {}, but --data.strokes names no store.", config.generator.stroke_steps);
     }
-    const auto strokes = Store::open(config.data.strokes);
+    const auto strokes = open_store(config.data.strokes, "strokes", known);
     require_kind(*strokes, "data.strokes", {StoreKind::strokes, StoreKind::pairs});
     data.training.strokes = training_part(strokes, "data.strokes");
   }
   const auto& joint = config.joint;
-  const bool pool_needed =
-      joint.steps > 0 && (joint.pool > 0 || schedule.trains_discriminator() || (schedule.trains_joint_generator() && joint.policy > 0));
-  if (pool_needed) {
+  if (schedule.needs_pool()) {
     if (config.data.pool.empty()) throw UsageError("joint.steps is {}, but --data.pool names no store of photos.", joint.steps);
-    const auto pool = Store::open(config.data.pool, pool_generation >= 0 ? std::optional<std::int64_t>(pool_generation) : std::nullopt);
+    const auto pool = open_store(config.data.pool, "pool", known);
     require_kind(*pool, "data.pool", {StoreKind::pool, StoreKind::pairs});
     data.training.pool = training_part(pool, "data.pool");
     require_photos(*data.training.pool, joint.pool_batch, "data.pool", "joint.pool_batch");

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 
+#include "base/json.h"
 #include "trainer/config.h"
 #include "trainer/phases/streams.h"
 
@@ -14,9 +15,16 @@ struct OpenedData {
   std::int64_t look_alikes = 0;         ///< pool photos left out because they look like a validation or test photo
 };
 
-/// Opens what the configuration names, the pool at `pool_generation` (−1: the newest). Throws UsageError naming the option when a store is
-/// of the wrong kind, lacks a split or is too small for its batch; else as Store::open.
-OpenedData open_data(const TrainingConfig& config, std::int64_t pool_generation);
+/// Opens what the configuration names, at the newest generations; those in `known` at the generations that it says. Throws UsageError
+/// naming the option when a store is of the wrong kind, lacks a split or is too small for its batch, DataError when one is not the store
+/// that `known` was made of; else as Store::open.
+OpenedData open_data(const TrainingConfig& config, const Json& known = Json::object());
+
+/// What a resumed run must find again, by the name of the option: generation and identity of each open store.
+Json known_stores(const TrainingData& data);
+
+/// "generation 2, 06fa…": equal for equal content, wherever the store lies.
+std::string identity_of(const Store& store);
 
 /// Which pool photos look like one of the held-out photos (validation and test part of the labelled store; perceptual hash): a predicate
 /// over indices of `pool`, and how many there are.

@@ -68,6 +68,11 @@ bool Schedule::trains_discriminator() const {
   return joint.steps > 0 && (certainty || reward);
 }
 
+bool Schedule::needs_pool() const {
+  const auto& joint = config_.joint;
+  return joint.steps > 0 && (joint.pool > 0 || trains_discriminator() || (trains_joint_generator() && joint.policy > 0));
+}
+
 bool Schedule::has_generator_stages() const {
   const bool fitted = config_.generator.stroke_steps > 0 || config_.generator.pair_steps > 0;
   return fitted || (config_.joint.steps > 0 && (config_.joint.pool > 0 || trains_joint_generator()));

@@ -48,6 +48,7 @@ class Schedule {
 
   PhaseSteps next(const StepCounts& counts) const;
 
+  bool needs_pool() const;            ///< a term of the joint stage sees pool photos
   bool has_generator_stages() const;  ///< a generator is trained or used at all
   bool trains_discriminator() const;  ///< certainty weights or rewards need one
   bool trains_joint_generator() const;

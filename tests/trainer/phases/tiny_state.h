@@ -54,7 +54,7 @@ class TinyState {
     if (configure) configure(made);
     return made;
   }
-  TrainingData data() const { return open_data(config, -1).training; }
+  TrainingData data() const { return open_data(config).training; }
 
   SelfRanks alone_;
 

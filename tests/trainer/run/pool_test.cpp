@@ -39,7 +39,7 @@ TEST_F(Pool, PhotosThatLookLikeHeldOutOnesAreNeverSeen) {
   const auto pool = Store::open(tiny.data.pool)->view("train");
   std::set<std::string> alike;  // by the definition: perceptual hashes of a held-out photo and of the pool's photo are near each other
   append_to_pool(tiny.data.pool, tiny.data.labelled, 77);
-  const auto opened = open_data(tiny, -1);
+  const auto opened = open_data(tiny);
   const auto& view = *opened.training.pool;
   ASSERT_EQ(view.photo_count(), pool.photo_count() + 13);
   for (const std::string split : {"validation", "test"}) {

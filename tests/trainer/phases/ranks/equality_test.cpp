@@ -37,7 +37,7 @@ struct Outcome {
 };
 
 Outcome run(const std::string& stage, const std::string& phase_name, const TrainingConfig& config, const Ranks& ranks, int steps) {
-  const auto data = open_data(config, -1);
+  const auto data = open_data(config);
   RunState state(config, ranks, Device{.device = at::kCPU, .dtype = at::kDouble}, data.training);
   auto& phase = state.phase(stage, phase_name);
   Outcome outcome;

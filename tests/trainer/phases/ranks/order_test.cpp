@@ -34,7 +34,7 @@ TEST(OrderOfSamples, TheRanksPartsPutTogetherAreTheBatchOfOneByteForByte) {
   auto config = tiny_config(TinyData::path());
   config.generator.stroke_steps = 100;
   const SelfRanks alone;
-  const auto data = open_data(config, -1).training;
+  const auto data = open_data(config).training;
   Streams whole(config, alone.ranks(), data), parts(config, world_ranks(), data);
   for (int stream = static_cast<int>(StreamName::strokes); stream <= static_cast<int>(StreamName::warmup_pairs); ++stream) {
     const auto name = static_cast<StreamName>(stream);
