@@ -146,6 +146,14 @@ void check_together(const TrainingConfig& config) {
     throw UsageError("generator.learning_rate_floor={} lies above generator.learning_rate={}.", config.generator.learning_rate_floor,
                      config.generator.learning_rate);
   }
+  if (config.joint.generator_scope == "all" && config.joint.vae == 0 && config.joint.policy > 0) {
+    throw UsageError("joint.generator_scope=all needs joint.vae > 0: nothing else trains all of the generator.");
+  }
+  if (const auto& checkpoint = config.checkpoint;
+      checkpoint.keep_every > 0 && (checkpoint.every_steps == 0 || checkpoint.keep_every % checkpoint.every_steps != 0)) {
+    throw UsageError("checkpoint.keep_every={} keeps nothing unless it is a multiple of checkpoint.every_steps, which is {}.",
+                     checkpoint.keep_every, checkpoint.every_steps);
+  }
   if (config.discriminator.image_side > config.data.image_side) {
     throw UsageError("discriminator.image_side={} is larger than data.image_side={}; 0 takes the same.", config.discriminator.image_side,
                      config.data.image_side);

@@ -249,8 +249,8 @@ std::vector<ConfigOption> make_table() {
       .add("discriminator_warmup", &J::discriminator_warmup, at_least(0), kFixed,
            "steps of the discriminator alone before its scores count")
       .add("labelled_batch", &J::labelled_batch, at_least(2), kFixed, "labelled pairs a retrieval step, over all ranks")
-      .add("pool_batch", &J::pool_batch, at_least(1), kFixed, "photos of the pool a step, over all ranks")
-      .add("generator_batch", &J::generator_batch, at_least(1), kFixed, "labelled pairs a generator step, over all ranks")
+      .add("pool_batch", &J::pool_batch, at_least(2), kFixed, "photos of the pool a step, over all ranks")
+      .add("generator_batch", &J::generator_batch, at_least(2), kFixed, "labelled pairs a generator step, over all ranks")
       .add("learning_rate", &J::learning_rate, kPositive, kFixed, "of the retrieval network in this stage")
       .add("generator_learning_rate", &J::generator_learning_rate, kPositive, kFixed, "of the generator in this stage")
       .add("pool", &J::pool, kNotNegative, kFixed, "coefficient of the objective on pseudo pairs; 0: off")
@@ -280,7 +280,8 @@ std::vector<ConfigOption> make_table() {
       .add("every_seconds", &S::every_seconds, kNotNegative, kMayChange, "seconds between checkpoints; 0: not by time")
       .add("every_steps", &S::every_steps, at_least(0), kMayChange, "steps between checkpoints, counted over all stages; 0: by time only")
       .add("keep_last", &S::keep_last, at_least(1), kMayChange, "checkpoints that stay")
-      .add("keep_every", &S::keep_every, at_least(0), kMayChange, "checkpoints at multiples of this step stay for good; 0: none");
+      .add("keep_every", &S::keep_every, at_least(0), kMayChange,
+           "checkpoints at multiples of this step, a multiple of every_steps, stay for good; 0: none");
   using M = MonitoringConfig;
   SectionRows(table, "monitoring", &TrainingConfig::monitoring)
       .add("address", &M::address, Text{"IPv4 or IPv6 address", false}, kMayChange,

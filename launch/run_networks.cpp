@@ -34,20 +34,24 @@ TrainingConfig configuration_of(const Checkpoint& checkpoint) {
 
 void add_run_options(CommandLine& line) {
   line.options.add_options()("run", po::value<std::string>(), "folder of a run: its newest checkpoint is used")(
-      "checkpoint", po::value<std::string>(), "folder of one checkpoint")("weights", po::value<std::string>()->default_value("best"),
-                                                                          "last | average | best: which of the retrieval network's")(
-      "json", po::bool_switch(), "print one JSON object");
+      "checkpoint", po::value<std::string>(), "folder of one checkpoint")(
+      "weights", po::value<std::string>()->default_value("best"),
+      "last | average | best: which of the retrieval network's; without this option, in a run that has "
+      "evaluated none yet: average, else last")("json", po::bool_switch(), "print one JSON object");
 }
 
 OpenedRun::OpenedRun(const ParsedOptions& options, const Ranks& ranks)
     : checkpoint_(named_checkpoint(options)), config_(configuration_of(*checkpoint_)) {
-  const auto weights = options.get<std::string>("weights");
-  if (weights != "last" && weights != "average" && weights != "best") {
-    throw UsageError("--weights {}: takes last, average or best.", weights);
+  weights_ = options.get<std::string>("weights");
+  if (weights_ != "last" && weights_ != "average" && weights_ != "best") {
+    throw UsageError("--weights {}: takes last, average or best.", weights_);
+  }
+  if (!options.given("weights") && !checkpoint_->has("retrieval-best.safetensors")) {
+    weights_ = checkpoint_->has("retrieval-average.safetensors") ? "average" : "last";
   }
   Device device;
   if (config_.run.precision == "float64") device.dtype = at::kDouble;
-  networks_ = std::make_unique<TrainedNetworks>(config_, *checkpoint_, weights, ranks, device);
+  networks_ = std::make_unique<TrainedNetworks>(config_, *checkpoint_, weights_, ranks, device);
 }
 
 }  // namespace duet

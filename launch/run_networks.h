@@ -17,11 +17,14 @@ class OpenedRun {
 
   const TrainingConfig& config() const { return config_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }
+  /// last, average or best: which of the retrieval network's were taken.
+  const std::string& weights() const { return weights_; }
   TrainedNetworks& networks() { return *networks_; }
 
  private:
   std::optional<Checkpoint> checkpoint_;
   TrainingConfig config_;
+  std::string weights_;
   std::unique_ptr<TrainedNetworks> networks_;
 };
 

@@ -127,7 +127,7 @@ struct CheckpointConfig {
   double every_seconds = 600;
   std::int64_t every_steps = 0;  ///< also every so many steps, counted over all stages; 0: by time only
   int keep_last = 2;
-  std::int64_t keep_every = 0;  ///< never delete checkpoints at multiples of this step; 0: none
+  std::int64_t keep_every = 0;  ///< never delete checkpoints at multiples of this step, a multiple of every_steps; 0: none
 };
 
 struct MonitoringConfig {

@@ -129,8 +129,11 @@ void write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
   const auto view = data.test ? data.test : data.validation;
   ReportData report;
   report.title = std::filesystem::path(config.run.folder).filename().string();
-  report.summary = fmt::format("{} steps on {} ranks. Queries and sketches are of the {} part, which was not trained on.",
-                               state.counts.total(), ranks.size(), view ? view->split() : "training");
+  report.summary = fmt::format("{} steps on {} ranks.", state.counts.total(), ranks.size());
+  if (view) report.summary += fmt::format(" Queries are of the {} part, which was not trained on.", view->split());
+  if (state.networks.generator) {
+    report.summary += fmt::format(" Sketches are drawn of photos of the {} part.", data.validation ? "validation" : "training");
+  }
   add_results(report, results);
   if (view && view->sketch_count() > 0) {
     const auto gallery = gallery_of(*view, config.data.image_side);

@@ -30,6 +30,7 @@ TrainedNetworks::TrainedNetworks(const TrainingConfig& config, const Checkpoint&
                                  const Device& device)
     : config_(config), ranks_(ranks), device_(device), networks_(without_files(config), nullptr, device), no_streams_(config, ranks, {}) {
   load_weights(*networks_.retrieval, checkpoint.folder() / file_of(checkpoint, weights));
+  if (!checkpoint.has("generator.safetensors")) networks_.generator.reset();
   if (networks_.generator) load_weights(*networks_.generator, checkpoint.folder() / "generator.safetensors");
 }
 

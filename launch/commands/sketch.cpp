@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -40,6 +41,11 @@ int run_sketch(std::span<const std::string> args) {
   if (samples < 1 || samples > 1000) throw UsageError("--samples {}: takes 1 … 1000.", samples);
   const std::filesystem::path out(options.get<std::string>("out"));
   const auto files = options.arguments("PHOTO");
+  std::map<std::string, std::string> file_of;
+  for (const auto& file : files) {
+    const auto [same, first] = file_of.emplace(std::filesystem::path(file).stem().string(), file);
+    if (!first) throw UsageError("{} and {} would have drawings of the same name; draw them into different folders.", same->second, file);
+  }
 
   auto self = make_self_communicator();
   OpenedRun run(options, {*self, *self, *self, *self});

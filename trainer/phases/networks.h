@@ -50,7 +50,7 @@ struct Networks {
   std::unique_ptr<Discriminator> discriminator;
 
  private:
-  const TrainingConfig& config_;
+  const TrainingConfig config_;
   NetworkContext context_;
 };
 
