@@ -117,11 +117,16 @@ TEST_F(Resume, ADamagedCheckpointIsPassedOverWithAWord) {
     file.seekp(-9, std::ios::end);
     file.put(byte);
   }
+  std::string before;  // the newest of the others
+  for (const auto& entry : std::filesystem::directory_iterator(folder("damaged") / "checkpoints")) {
+    if (entry.is_directory() && entry.path() != newest->folder()) before = std::max(before, entry.path().filename().string());
+  }
+  ASSERT_NE(before, "");
   testing::internal::CaptureStderr();
   Trainer trainer(interrupted, alone.ranks(), {}, options);
   said = testing::internal::GetCapturedStderr();
   EXPECT_THAT(said, AllOf(HasSubstr("step-00000021/generator.safetensors"), HasSubstr("checksum differs"), HasSubstr("continues from"),
-                          HasSubstr("step-00000016")));
+                          HasSubstr(before)));
   EXPECT_TRUE(trainer.run().complete);
   expect_same_content(content_of(folder("damaged")), straight(), "after the damage");
 }
