@@ -1,12 +1,12 @@
 #include "cluster/mpi_communicator.h"
 
 #include <sched.h>
-#include <signal.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "base/error.h"
@@ -87,6 +87,18 @@ MPI_Op mpi_op(DataType type, ReduceOp op) {
   if (type == DataType::bfloat16) return half_types().bfloat16_ops[static_cast<int>(op)];
   if (type == DataType::float16) return half_types().float16_ops[static_cast<int>(op)];
   return op == ReduceOp::sum ? MPI_SUM : op == ReduceOp::max ? MPI_MAX : MPI_MIN;
+}
+
+constexpr char kAtWork = 'R', kStopped = 'T', kGone = 'X';
+
+/// Of a process of this host: by a debugger or SIGSTOP stopped, gone (or a zombie), or neither.
+char process_state(std::int64_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  const auto name_end = stat.rfind(')');  // the name may hold anything
+  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return kGone;
+  const char state = stat[name_end + 2];
+  return state == 'T' || state == 't' ? kStopped : state == 'Z' || state == 'X' ? kGone : kAtWork;
 }
 
 }  // namespace
@@ -195,10 +207,12 @@ void MpiCommunicator::give_up(const Call& call) const {
   std::string missing;
   for (const auto& peer : peers_) {
     const auto reached = peer.pulse->started.load(std::memory_order_relaxed);
-    if (peer.rank == rank_ || reached >= call.number) continue;
-    const bool gone = ::kill(static_cast<pid_t>(peer.process), 0) != 0 && errno == ESRCH;
-    missing += fmt::format("{}rank {} ({} at number {})", missing.empty() ? "" : ", ", peer.rank,
-                           gone ? "its process is gone; it was" : fmt::format("process {} still", peer.process), reached);
+    const char state = process_state(peer.process);
+    if (peer.rank == rank_ || (reached >= call.number && state == kAtWork)) continue;
+    const auto process = state == kGone      ? std::string("its process is gone; it was")
+                         : state == kStopped ? fmt::format("its process {} is stopped,", peer.process)
+                                             : fmt::format("process {} still", peer.process);
+    missing += fmt::format("{}rank {} ({} at number {})", missing.empty() ? "" : ", ", peer.rank, process, reached);
   }
   if (missing.empty())
     missing = static_cast<int>(peers_.size()) < size_ ? "a rank of another host" : "none of them; the transfer itself hangs";

@@ -128,7 +128,10 @@ std::int64_t find_sample(const std::string& store, const char* kind, const std::
   std::vector<std::int64_t> found;
   for (std::int64_t i = 0; i < count && found.size() < 3; ++i)
     if (is_meant(id_of(i), wanted)) found.push_back(i);
-  if (found.empty()) throw InputMissing("{}: no {} '{}' among its {}.", store, kind, wanted, count);
+  if (found.empty()) {
+    const auto example = count > 0 ? fmt::format(", the first of which is '{}'", id_of(0)) : "";
+    throw InputMissing("{}: no {} '{}' among its {}{}.", store, kind, wanted, count, example);
+  }
   if (found.size() > 1)
     throw UsageError("{}: several {}s may be meant by '{}', such as '{}' and '{}'. Name one in full.", store, kind, wanted, id_of(found[0]),
                      id_of(found[1]));

@@ -1,0 +1,97 @@
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/system/tiny_run.h"
+
+namespace duet {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+sockaddr_in loopback(int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+/// The whole answer, header and body; empty when nobody answers.
+std::string get(int port, const std::string& page) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const auto address = loopback(port);
+  std::string answer;
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const auto request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", page);
+    char bytes[4096];
+    if (::send(socket, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+      for (ssize_t count; (count = ::recv(socket, bytes, sizeof bytes, 0)) > 0;) answer.append(bytes, static_cast<std::size_t>(count));
+    }
+  }
+  ::close(socket);
+  return answer;
+}
+
+std::string body_of(const std::string& answer) { return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4)); }
+
+/// The port that a rank's log names; 0 when it names none.
+int port_of(const TinyRun& tiny, int rank) {
+  for (const auto& line : tiny.log(rank)) {
+    if (!line.contains("endpoint")) continue;
+    const auto url = line.at("endpoint").get<std::string>();
+    return std::stoi(url.substr(url.rfind(':') + 1));
+  }
+  return 0;
+}
+
+TEST(Endpoints, AnswerOnEveryRankWhileItTrains) {
+  const TinyRun tiny;
+  Child program(tiny.train(endless() + Words{"--ranks", "2"}));
+  wait_for_steps(program, tiny, 3);
+  for (int rank = 0; rank < 2; ++rank) {
+    const int port = port_of(tiny, rank);
+    ASSERT_GT(port, 0) << rank;
+    const auto metrics = get(port, "/metrics");
+    EXPECT_THAT(metrics, StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(metrics, testing::ContainsRegex(fmt::format("duet_steps_total\\{{[^}}]*rank=\"{}\"[^}}]*\\}} [1-9]", rank)));
+    for (const char* name : {"duet_loss{", "duet_step_seconds_bucket", "duet_samples_total", "duet_data_wait_seconds_total"})
+      EXPECT_THAT(metrics, HasSubstr(name));
+    EXPECT_THAT(get(port, "/healthz"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(get(port, "/readyz"), StartsWith("HTTP/1.1 200"));
+    const auto status = parse_json(body_of(get(port, "/status")), "/status");
+    EXPECT_EQ(status.at("rank"), rank);
+    EXPECT_EQ(status.at("stage"), "retrieval");
+    EXPECT_GE(status.at("counts").at("retrieval").get<int>(), 1);
+    EXPECT_THAT(get(port, "/../tiny.cfg"), testing::Not(StartsWith("HTTP/1.1 200")));
+  }
+  program.send(SIGTERM);
+  EXPECT_EQ(program.wait().status, 75);
+}
+
+TEST(Endpoints, APortThatIsTakenStopsNoTraining) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto address = loopback(0);
+  ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(socket, 1), 0);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const auto port = std::to_string(ntohs(address.sin_port));
+
+  const TinyRun tiny;
+  const auto outcome = run(tiny.train({"--monitoring.port", port, "--joint.steps=0"}));
+  EXPECT_EQ(outcome.status, 0) << outcome;
+  EXPECT_THAT(outcome.error, AllOf(HasSubstr("warning"), HasSubstr(port)));
+  EXPECT_EQ(port_of(tiny, 0), 0);
+  ::close(socket);
+}
+
+}  // namespace
+}  // namespace duet

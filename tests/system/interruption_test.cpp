@@ -1,0 +1,86 @@
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include "tests/system/tiny_run.h"
+
+// Signals to a whole run: state saved, status 75, and the same command ends where the uninterrupted run does, byte for byte.
+
+namespace duet {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// Long enough that a signal in each stage comes before the stage's end.
+Words longer() {
+  return {"--generator.stroke_steps=6", "--generator.pair_steps=24", "--retrieval.steps=40",
+          "--joint.steps=30",           "--run.evaluate_every=20",   "--run.samples_every=0"};
+}
+
+struct Stop {
+  int signal;
+  const char* name;
+  std::string stage;
+};
+
+class Interruption : public testing::TestWithParam<int> {
+ protected:
+  Words options() const { return GetParam() > 1 ? longer() + Words{"--ranks", std::to_string(GetParam())} : longer(); }
+
+  /// Stops the run in the middle of a stage. How far it had come by then.
+  static std::int64_t interrupt(const TinyRun& tiny, const Words& command, const Stop& stop) {
+    Child program(command);
+    const bool there = wait_until([&] {
+      const auto steps = tiny.steps();
+      return !program.running() || (!steps.empty() && steps.back().at("stage") == stop.stage && steps.back().at("step") >= 2);
+    });
+    EXPECT_TRUE(there) << "never came to stage " << stop.stage << ": " << program.error_so_far();
+    program.send(stop.signal);
+    const auto outcome = program.wait();
+    EXPECT_EQ(outcome.status, 75) << stop.name << " in " << stop.stage << ": " << outcome;
+    EXPECT_THAT(outcome.error, AllOf(HasSubstr("state saved in " + tiny.folder().string()), HasSubstr("The same command continues")));
+    EXPECT_TRUE(program.processes().empty());
+    const auto steps = tiny.steps().back().at("total_step").get<std::int64_t>();
+    EXPECT_EQ(tiny.latest().filename(), fmt::format("step-{:08}", steps)) << "what was done last is what was saved";
+    return steps;
+  }
+};
+
+TEST_P(Interruption, EndsWhereTheStraightRunEnds) {
+  const TinyRun straight, interrupted;
+  const auto outcome = run(straight.train(options()));
+  ASSERT_EQ(outcome.status, 0) << outcome;
+  std::int64_t steps = 0;
+  for (const auto& stop : {Stop{SIGTERM, "TERM", "pairs"}, Stop{SIGINT, "INT", "retrieval"}, Stop{SIGUSR2, "USR2", "joint"}}) {
+    const auto reached = interrupt(interrupted, interrupted.train(options()), stop);
+    EXPECT_GT(reached, steps);
+    steps = reached;
+  }
+  const auto rest = run(interrupted.train(options()));
+  ASSERT_EQ(rest.status, 0) << rest;
+  EXPECT_THAT(rest.error, HasSubstr(fmt::format("({} steps done)", steps)));
+  EXPECT_EQ(interrupted.latest().filename(), straight.latest().filename());
+  for (const char* network : {"retrieval", "retrieval-average", "retrieval-best", "generator", "discriminator"}) {
+    const auto file = std::string(network) + ".safetensors";
+    EXPECT_TRUE(read_file(interrupted.latest() / file) == read_file(straight.latest() / file)) << file << " differs";
+  }
+  // No step is logged twice, none is missing.
+  const auto expected = straight.steps(), found = interrupted.steps();
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].at("loss"), expected[i].at("loss")) << found[i];
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, Interruption, testing::Values(1, 2), testing::PrintToStringParamName());
+
+TEST(InterruptionBeforeTraining, LeavesNothingHalfDone) {
+  const TinyRun tiny;
+  Child program(tiny.train(endless() + Words{"--ranks", "2"}));
+  program.process_of_rank(1);  // ranks are starting; nothing is trained yet
+  program.send(SIGTERM);
+  const auto outcome = program.wait();
+  EXPECT_THAT(outcome.status, testing::AnyOf(75, 76)) << outcome;
+  EXPECT_TRUE(program.processes().empty());
+}
+
+}  // namespace
+}  // namespace duet

@@ -1,0 +1,81 @@
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tests/system/tiny_run.h"
+
+namespace duet {
+namespace {
+
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+std::string this_host() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+TEST(RunFolder, HasOneJobAtATime) {
+  const TinyRun tiny;
+  const auto supervised = tiny.train(endless() + Words{"--ranks", "2"});
+  Child first(supervised);
+  wait_for_steps(first, tiny, 3);
+  const auto owner = fmt::format("process {} on {}", first.process_of_rank(0), this_host());
+  for (const auto& second : {tiny.train(endless()), supervised, under_mpirun(2, tiny.train(endless()))}) {
+    const auto outcome = run(second);
+    EXPECT_EQ(outcome.status, 73) << outcome;
+    EXPECT_THAT(outcome.error, AllOf(HasSubstr("another job works in this run's folder: " + owner), HasSubstr(tiny.folder().string()),
+                                     HasSubstr("choose another run.folder")));
+  }
+  // None of the three has disturbed the first: it trains on, and its end is its own.
+  const auto steps = std::ssize(tiny.steps());
+  EXPECT_TRUE(wait_until([&] { return std::ssize(tiny.steps()) > steps + 5; }, 30)) << first.error_so_far();
+  first.send(SIGTERM);
+  const auto outcome = first.wait();
+  EXPECT_EQ(outcome.status, 75) << outcome;
+
+  Child next(supervised);
+  EXPECT_TRUE(wait_until([&] { return next.error_so_far().find("continues from") != std::string::npos || !next.running(); }));
+  next.send(SIGTERM);
+  EXPECT_EQ(next.wait().status, 75);
+}
+
+TEST(RunFolder, AFullDiskAtACheckpointLeavesTheEarlierOne) {
+  const TinyRun tiny;
+  const auto command = tiny.train(endless() + Words{"--ranks", "2"});
+  Child program(command);
+  wait_for_steps(program, tiny, 6);
+  ASSERT_TRUE(wait_until([&] { return !tiny.latest().empty(); }));
+  // From here on no file of rank 0 can grow beyond 100 kB, which the networks' files must.
+  const rlimit limit{100'000, 100'000};
+  ASSERT_EQ(::prlimit(program.process_of_rank(0), RLIMIT_FSIZE, &limit, nullptr), 0);
+  const auto outcome = program.wait();
+  EXPECT_THAT(outcome.status, AnyOf(73, 74)) << outcome;
+  EXPECT_THAT(outcome.error, AllOf(HasSubstr(tiny.checkpoints().string()), HasSubstr(".safetensors"), HasSubstr("rank 0")));
+  EXPECT_TRUE(program.processes().empty());
+  for (const auto& entry : std::filesystem::directory_iterator(tiny.checkpoints()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".partial")) << entry.path();
+
+  const auto saved = tiny.latest();
+  const auto inspected = run(duet({"inspect", "--brief", saved.string()}));
+  EXPECT_EQ(inspected.status, 0) << inspected;
+  Child again(command);
+  EXPECT_TRUE(
+      wait_until([&] { return again.error_so_far().find("continues from " + saved.string()) != std::string::npos || !again.running(); }));
+  again.send(SIGTERM);
+  EXPECT_EQ(again.wait().status, 75);
+}
+
+TEST(RunFolder, AFullDiskOnOneRankAlone) {
+  const TinyRun tiny;
+  const auto outcome = run(tiny.train(endless()), {.file_size_limit = 100'000});
+  EXPECT_THAT(outcome.status, AnyOf(73, 74)) << outcome;
+  EXPECT_THAT(outcome.error, AllOf(HasSubstr(tiny.checkpoints().string()), HasSubstr(".safetensors")));
+  EXPECT_TRUE(tiny.latest().empty());
+}
+
+}  // namespace
+}  // namespace duet
