@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "tests/trainer/rank_data.h"
 #include "tests/trainer/phases/ranks/without_reduction.h"
+#include "tests/trainer/rank_data.h"
 #include "trainer/run_state.h"
 #include "trainer/training_data.h"
 
