@@ -217,6 +217,8 @@ struct Trainer::Impl : DirectiveSource {
     const auto figures = validation.validate();
     if (figures.is_null()) return;
     log->event(state.counts, stage, Json{{"evaluation", figures}});
+    score = figures["last"]["acc@1"].get<double>();
+    scored_at = state.counts.total();
     std::string text =
         fmt::format("{} after {} steps, validation:", stage, stage == "joint" ? state.counts.joint_retrieval : state.counts.retrieval);
     for (const auto& [weights, figure] : figures.items()) {
@@ -275,6 +277,7 @@ struct Trainer::Impl : DirectiveSource {
     auto content = state.content();
     content.progress["results"] = results;
     content.progress["best"] = validation.progress();
+    if (scored_at == state.counts.total()) content.score = score;
     if (!validation.best().empty()) content.files["retrieval-best.safetensors"] = validation.best();
     checkpoints->save(state.counts.total(), content);
   }
@@ -294,6 +297,8 @@ struct Trainer::Impl : DirectiveSource {
   bool stage_ended = false;
   std::string stop_text;
   std::int64_t last_saved = -1;
+  double score = 0;             ///< acc@1 of the last weights on the validation split,
+  std::int64_t scored_at = -1;  ///< after so many steps
   Stopwatch since_save;
 };
 

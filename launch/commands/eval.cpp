@@ -45,8 +45,7 @@ int run_eval(std::span<const std::string> args) {
   const auto store = Store::open(path);
   const auto split = options.has("split") ? options.get<std::string>("split") : default_split(*store);
   const auto view = store->view(split);
-  if (generated == 0 && view.sketch_count() == 0)
-    throw UsageError("{}: split '{}' holds no sketches that could be queries; --generated draws some.", path, split);
+  if (view.sketch_count() == 0) throw UsageError("{}: split '{}' holds no sketches, so it has neither queries nor a gallery.", path, split);
   const auto result = generated > 0 ? run.networks().evaluate_generator(view, generated) : run.networks().evaluate(view);
   if (world.rank() != 0) return 0;
   if (options.is_on("json")) {
