@@ -8,7 +8,7 @@ usage() {
 Usage: benchmarks/run.sh [--build DIR] [--store STORE] [--photos STORE] [--rounds N] [--help]
 
 Runs every benchmark, one after another, and prints one table: medians, and the fastest runs, which say what a quiet machine would do.
-About three minutes on two free cores. The programs come with the tests: launch/build.sh --tests.
+About two minutes on two cores. The programs come with the tests: launch/build.sh --tests.
   --build DIR     folder of the build (default: build)
   --store STORE   with sketches, for the rasteriser (default: synthetic ones)
   --photos STORE  with photos, for the loader (default: 1,000 synthetic ones of 256 px)
