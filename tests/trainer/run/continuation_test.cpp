@@ -1,0 +1,117 @@
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "tests/trainer/run/tiny_training.h"
+#include "trainer/trained_networks.h"
+
+// A run that goes on after something around it has changed: its stores, or how many joint steps are asked.
+namespace duet {
+namespace {
+
+using testing::HasSubstr;
+
+class Continuation : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    at::set_num_threads(1);
+    folder_ = new TemporaryFolder;
+    write_tiny_data(*folder_ / "data");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static TrainingConfig config(const std::string& run) { return tiny_training(*folder_ / "data", *folder_ / run); }
+  static std::filesystem::path folder(const std::string& run) { return *folder_ / run; }
+
+  /// Trains until the stop after `step`, and leaves the run so.
+  static void train_until(const TrainingConfig& config, std::int64_t step) {
+    const SelfRanks alone;
+    TrainerOptions options;
+    options.after_step = [&](std::int64_t done) {
+      if (done == step) request_stop("a test");
+    };
+    EXPECT_FALSE(Trainer(config, alone.ranks(), {}, options).run().complete);
+    clear_stop_request();
+  }
+
+  static void continue_run(const TrainingConfig& config) {
+    const SelfRanks alone;
+    EXPECT_TRUE(Trainer(config, alone.ranks(), {}, {}).run().complete);
+  }
+
+ private:
+  inline static TemporaryFolder* folder_ = nullptr;
+};
+
+TEST_F(Continuation, LabelledPairsThatAreAppendedMeanwhileAreForTheNextRun) {
+  continue_run(config("straight"));
+  auto grown = config("grown");
+  copy_data(folder("data"), folder("grown-data"));
+  grown.data.labelled = folder("grown-data") / "pairs.store";
+  train_until(grown, 9);
+  append_to_pool(grown.data.labelled, grown.data.labelled, 5);
+  ASSERT_EQ(Store::newest_generation(grown.data.labelled), 2);
+  continue_run(grown);
+  expect_same_content(content_of(folder("grown")), content_of(folder("straight")), "with a labelled store that grew");
+}
+
+TEST_F(Continuation, AnotherStoreIsRefusedByItsOption) {
+  write_synthetic({.out = folder("other-data"), .seed = 12, .pairs = 30, .test = 6, .pool = 27, .strokes = 25, .side = 48, .threads = 1});
+  train_until(config("moved"), 9);
+  for (const std::string option : {"labelled", "pool", "strokes"}) {
+    auto changed = config("moved");
+    if (option == "labelled") changed.data.labelled = folder("other-data") / "pairs.store";
+    if (option == "pool") changed.data.pool = folder("other-data") / "pool.store";
+    if (option == "strokes") changed.data.strokes = folder("other-data") / "strokes.store";
+    try {
+      continue_run(changed);
+      ADD_FAILURE() << option << " of another store was taken";
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("data." + option));
+    }
+  }
+  std::filesystem::rename(folder("data"), folder("moved-data"));
+  auto moved = config("moved");
+  for (auto* store : {&moved.data.labelled, &moved.data.pool, &moved.data.strokes}) {
+    *store = folder("moved-data") / std::filesystem::path(*store).filename();
+  }
+  continue_run(moved);
+  std::filesystem::rename(folder("moved-data"), folder("data"));
+}
+
+TEST_F(Continuation, AJointStageMayBeAskedOfAFinishedSupervisedRun) {
+  auto run = config("later");
+  run.generator.stroke_steps = run.generator.pair_steps = run.joint.steps = 0;
+  continue_run(run);
+  const auto supervised = find_checkpoint(folder("later") / "checkpoints").checkpoint;
+  ASSERT_TRUE(supervised);
+  EXPECT_FALSE(supervised->has("generator.safetensors"));
+
+  run.joint.steps = 4;  // as a checkpoint's reader has it that knows nothing of the run's folder
+  const SelfRanks alone;
+  TrainedNetworks networks(run, *supervised, "last", alone.ranks(), {});
+  EXPECT_GT(networks.evaluate(Store::open(run.data.labelled)->view("test")).metrics.queries, 0);
+  EXPECT_THROW(networks.draw({}, 1), UsageError);
+
+  continue_run(run);
+  EXPECT_EQ(content_of(folder("later"))["step"], fmt::format("{}", 6 + 3 + 4 + 4));
+}
+
+TEST_F(Continuation, DrawingLeavesTheEncodersStatisticsAlone) {
+  auto with_statistics = [&](const std::string& run, const std::string& scope) {
+    auto made = config(run);
+    made.generator.train_backbone = true;
+    made.generator.batch_norm = "global";
+    made.joint.generator_scope = scope;
+    return made;
+  };
+  const SelfRanks alone;
+  for (const std::string scope : {"last_layer", "all"}) {
+    train(with_statistics("straight-" + scope, scope), alone.ranks());
+    // Inside blocks of sketches that are drawn again.
+    train(with_statistics("stopped-" + scope, scope), alone.ranks(), {14, 17, 18, 20, 23});
+    expect_same_content(content_of(folder("stopped-" + scope)), content_of(folder("straight-" + scope)), scope);
+  }
+}
+
+}  // namespace
+}  // namespace duet
