@@ -42,11 +42,12 @@ TEST(Checkpoints, WhenAllAreDamagedNothingIsBegunAnew) {
     files.push_back((entry.path() / "retrieval.safetensors").string());
     flip_bit(files.back(), 5000);
   }
-  ASSERT_EQ(files.size(), 2U);
+  ASSERT_GE(files.size(), 2U);
   for (const auto& command : {tiny.train(), tiny.train({"--ranks", "2"}), duet({"eval", "--run", tiny.folder().string()})}) {
     const auto outcome = run(command);
     EXPECT_EQ(outcome.status, 65) << outcome;
-    EXPECT_THAT(outcome.error, AllOf(HasSubstr("none of the checkpoints can be used"), HasSubstr(files[0]), HasSubstr(files[1])));
+    EXPECT_THAT(outcome.error, HasSubstr("none of the checkpoints can be used"));
+    for (const auto& file : files) EXPECT_THAT(outcome.error, HasSubstr(file + ": checksum differs"));
   }
 }
 

@@ -89,7 +89,7 @@ bool wait_until(const std::function<bool()>& condition, double seconds) {
   const Stopwatch watch;
   while (!condition()) {
     if (watch.seconds() > seconds) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return true;
 }

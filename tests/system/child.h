@@ -60,7 +60,7 @@ class Child {
 /// Runs a program to its end.
 Outcome run(const std::vector<std::string>& command, const ChildOptions& options = {}, double seconds = 300);
 
-/// Asks `condition` every few milliseconds until it holds. False when it did not within `seconds`.
+/// Asks `condition` every 20 milliseconds until it holds. False when it did not within `seconds`.
 bool wait_until(const std::function<bool()>& condition, double seconds = 120);
 
 }  // namespace duet

@@ -13,8 +13,8 @@ using testing::HasSubstr;
 
 // Long enough that a signal in each stage comes before the stage's end.
 Words longer() {
-  return {"--generator.stroke_steps=6", "--generator.pair_steps=24", "--retrieval.steps=40",
-          "--joint.steps=30",           "--run.evaluate_every=20",   "--run.samples_every=0"};
+  return {"--generator.stroke_steps=6", "--generator.pair_steps=24", "--retrieval.steps=30",
+          "--joint.steps=24",           "--run.evaluate_every=20",   "--run.samples_every=0"};
 }
 
 struct Stop {
