@@ -19,8 +19,8 @@ struct SuperviseOptions {
 /// TERM, INT and USR1, USR2 to this process become 'save and stop' on all ranks; a second INT, or the end of the grace period, kills them.
 /// The status is that of the rank which left first with an error of its own, as its last words (cluster/last_words.h) say; 75 when all
 /// saved and stopped; 76 with 'rank N was lost (signal 9)' when one left none. The cause is said on standard error. When a rank is lost,
-/// the others have ended within 10 seconds. The ranks find DUET_SUPERVISED (this process's id) and OMP_NUM_THREADS (cores of this host / ranks, unless set)
-/// in their environment. Throws Unavailable when mpirun cannot be started.
+/// the others have ended within 10 seconds. The ranks find DUET_SUPERVISED (this process's id) and OMP_NUM_THREADS (cores of this host /
+/// ranks, unless set) in their environment. Throws Unavailable when mpirun cannot be started.
 int supervise(const SuperviseOptions& options);
 
 }  // namespace duet
