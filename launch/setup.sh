@@ -8,7 +8,7 @@ usage() {
 Usage: launch/setup.sh [--tests] [--check] [--help]
 
 Installs the Debian packages that Duet needs and puts LibTorch $LIBTORCH_VERSION into .deps/ of this checkout.
-  --tests   also what only the tests need (h5py, Prometheus, NumPy, a format checker)
+  --tests   also what only the tests need (h5py, Prometheus, NumPy, Slurm, a format checker)
   --check   install nothing, only say what is missing (exit 69 if anything is)
 
 Environment:
@@ -25,7 +25,8 @@ build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   openmpi-bin libopenmpi-dev libhdf5-dev libturbojpeg0-dev libpng-dev libwebp-dev libxxhash-dev libfmt-dev
   nlohmann-json3-dev libboost-program-options-dev prometheus-cpp-dev libcivetweb-dev libgtest-dev libgmock-dev
   libstb-dev python3 python3-pip unzip)
-test_packages=(clang-format hdf5-tools prometheus python3-h5py python3-numpy curl procps shellcheck)
+test_packages=(clang-format hdf5-tools prometheus python3-h5py python3-numpy curl procps shellcheck
+  slurm-wlm slurmctld slurmd slurm-client munge libpmix2 iproute2)
 
 with_tests=0
 check_only=0
