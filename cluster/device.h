@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cluster/communicator.h"
+#include "monitoring/trace_mirror.h"
 
 namespace duet {
 
@@ -29,6 +30,9 @@ class DeviceBackend {
   virtual std::string versions() const = 0;
   /// Returns once everything issued to the device is done. Throws InternalError with CUDA's text when any of it failed.
   virtual void synchronize() = 0;
+
+  /// Spans as NVTX ranges, for NVIDIA's profilers. From all threads; lives as long as this object.
+  virtual TraceMirror& profiler_ranges() = 0;
 
   /// NCCL over the ranks of `control` (host memory), each on its selected device. Collective. Throws UsageError naming the ranks when two
   /// share one GPU: NCCL refuses that; gradients can then go through MPI (cluster.backend = mpi).

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "cluster/half.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -104,14 +105,19 @@ char process_state(std::int64_t process) {
 }  // namespace
 
 struct MpiCommunicator::Call {
+  Call(const char* what, std::int64_t size, std::int64_t sequence, const std::string& communicator)
+      : operation(what), bytes(size), number(sequence) {
+    span.with("communicator", communicator).with("bytes", bytes).with("number", number);
+  }
   const char* operation;
   std::int64_t bytes;
   std::int64_t number;
   Stopwatch since;
+  TraceSpan span{operation, SpanKind::communication};
 };
 
 MpiCommunicator::MpiCommunicator(MPI_Comm parent, const std::string& name, double timeout_seconds, Pulse* own, std::vector<LocalPeer> peers)
-    : name_(name), timeout_seconds_(timeout_seconds), own_(own), peers_(std::move(peers)) {
+    : name_(name), timeout_seconds_(timeout_seconds), own_(own), peers_(std::move(peers)), queue_(name) {
   check(MPI_Comm_dup(parent, &communicator_), name_);
   check(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), name_);
   MPI_Comm_rank(communicator_, &rank_);
@@ -179,7 +185,7 @@ void MpiCommunicator::do_barrier() {
 
 MpiCommunicator::Call MpiCommunicator::begin(const char* operation, std::int64_t bytes) {
   own_->started.store(++sequence_, std::memory_order_relaxed);
-  return {.operation = operation, .bytes = bytes, .number = sequence_, .since = {}};
+  return Call(operation, bytes, sequence_, name_);
 }
 
 void MpiCommunicator::complete(Call& call, std::int64_t bytes, const std::function<int(MPI_Request*)>& issue) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/thread.h"
 #include "base/time.h"
 
 namespace duet {
@@ -88,6 +89,7 @@ bool OperationQueue::failed() const {
 }
 
 void OperationQueue::work() {
+  name_this_thread(name_);
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return (!tasks_.empty() && !busy_) || (ending_ && tasks_.empty()); });

@@ -4,7 +4,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "cluster/communicator.h"
 
@@ -15,7 +17,8 @@ namespace duet {
 /// with its error, since ranks no longer agree on what comes next. Thread-safe; destruction waits for what is queued.
 class OperationQueue {
  public:
-  OperationQueue() = default;
+  /// `name`: of its thread.
+  explicit OperationQueue(std::string name) : name_(std::move(name)) {}
   ~OperationQueue();
   OperationQueue(const OperationQueue&) = delete;
   OperationQueue& operator=(const OperationQueue&) = delete;
@@ -32,6 +35,7 @@ class OperationQueue {
   void work();
   void perform(const std::function<void()>& operation);  // with the queue's turn taken, the lock not held
 
+  std::string name_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<Task>> tasks_;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/host.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -18,12 +19,6 @@ namespace duet {
 namespace {
 
 constexpr const char* kLockName = "run.lock";
-
-std::string this_host() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
-  return name;
-}
 
 /// Who owns the folder, or owned it last. Empty fields when there is no readable record.
 struct Owner {
@@ -77,14 +72,14 @@ RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesys
   try {
     lock_or_refuse(file_, LOCK_EX, folder_);
     const auto former = read_owner(folder_);
-    if (!former.released && former.host != this_host()) {
+    if (!former.released && former.host != host_name()) {
       warn(
           "{}: process {} on {} had this run's folder since {} and did not give it back; taking over. If it still runs, it will save "
           "nothing more.",
           folder_.string(), former.process, former.host, former.since);
     }
     token_ = former.token + 1;
-    write_owner(folder_, {.host = this_host(), .process = ::getpid(), .since = utc_now(), .token = token_, .released = false});
+    write_owner(folder_, {.host = host_name(), .process = ::getpid(), .since = utc_now(), .token = token_, .released = false});
   } catch (...) {
     ::close(file_);
     throw;

@@ -9,6 +9,7 @@
 #include <new>
 #include <vector>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "cluster/mpi_communicator.h"
 
@@ -17,12 +18,6 @@ namespace {
 
 constexpr int kConcerns = 4;
 constexpr const char* kNames[kConcerns] = {"control", "gradients", "statistics", "data"};
-
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
-  return name;
-}
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);

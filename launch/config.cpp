@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -154,6 +155,7 @@ void check_together(const TrainingConfig& config) {
     throw UsageError("checkpoint.keep_every={} keeps nothing unless it is a multiple of checkpoint.every_steps, which is {}.",
                      checkpoint.keep_every, checkpoint.every_steps);
   }
+  parse_trace_window(config.monitoring.trace_steps);
   if (config.discriminator.image_side > config.data.image_side) {
     throw UsageError("discriminator.image_side={} is larger than data.image_side={}; 0 takes the same.", config.discriminator.image_side,
                      config.data.image_side);

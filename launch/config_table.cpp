@@ -288,7 +288,10 @@ std::vector<ConfigOption> make_table() {
            "where each rank's endpoint listens; loopback unless set")
       .add("port", &M::port, between(-1, 65535), kMayChange,
            "base port, to which the local rank is added; 0: any free port; -1: no endpoint")
-      .add("log_every", &M::log_every, at_least(1), kMayChange, "steps between lines of metrics.jsonl");
+      .add("log_every", &M::log_every, at_least(1), kMayChange, "steps between lines of metrics.jsonl")
+      .add("trace_steps", &M::trace_steps, Text{"0 | FIRST:LAST", false}, kMayChange,
+           "steps, counted over all stages from 1 on, of which each rank writes a trace (RUN/log/trace-rank-N.json); 0: none")
+      .add("tensorboard", &M::tensorboard, kAny, kMayChange, "also write TensorBoard's event files into RUN/tensorboard");
   return table;
 }
 

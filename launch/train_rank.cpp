@@ -103,6 +103,7 @@ int train(const ResolvedConfig& resolved, World& world) {
   TrainerOptions options;
   options.local_rank = world.local_rank();
   options.configuration = fingerprint_json(config);
+  if (backend) options.trace_mirror = &backend->profiler_ranges();
   if (lock) options.may_publish = [&] { return lock->still_mine(); };
   Trainer trainer(config, ranks, device, std::move(options));
   const auto outcome = trainer.run();

@@ -132,8 +132,10 @@ struct CheckpointConfig {
 
 struct MonitoringConfig {
   std::string address = "127.0.0.1";
-  int port = 0;                 ///< base port, plus the local rank; 0: any free port; -1: no endpoint
-  std::int64_t log_every = 10;  ///< steps between lines of metrics.jsonl
+  int port = 0;                   ///< base port, plus the local rank; 0: any free port; -1: no endpoint
+  std::int64_t log_every = 10;    ///< steps between lines of metrics.jsonl
+  std::string trace_steps = "0";  ///< FIRST:LAST, counted over all stages from 1 on: steps that are traced; 0: none
+  bool tensorboard = false;       ///< also write event files into RUN/tensorboard
 };
 
 struct TrainingConfig {

@@ -31,6 +31,8 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
     metrics_log_ =
         std::make_unique<EventLog>(folder / "metrics.jsonl", [&](const Json& line) { return total_step_of(line) <= resumed_total_step; });
   }
+  if (rank == 0 && config.monitoring.tensorboard)
+    tensorboard_ = std::make_unique<TensorBoard>(folder / "tensorboard", resumed_total_step + 1);
   metrics().identify(folder.filename().string(), rank);
   status_ = Json{{"run", config.run.folder}, {"rank", rank}, {"ranks", ranks}, {"stage", "starting"}, {"since", utc_now()}};
   if (config.monitoring.port >= 0) {
@@ -91,6 +93,7 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
     }
     line["loss"] = std::move(loss);
     line["step_seconds"] = seconds;
+    if (tensorboard_) tensorboard_->write(line);
     metrics_log_->write(std::move(line));
     window_.clear();
   }
@@ -124,6 +127,7 @@ void RunLog::event(const StepCounts& counts, const std::string& stage, Json even
                  : stage == "strokes"   ? counts.strokes
                                         : counts.pairs;
   line.update(event);
+  if (tensorboard_) tensorboard_->write(line);
   metrics_log_->write(std::move(line));
 }
 

@@ -9,6 +9,7 @@
 #include "monitoring/http_server.h"
 #include "monitoring/metrics.h"
 #include "monitoring/progress.h"
+#include "monitoring/tensorboard.h"
 #include "trainer/config.h"
 #include "trainer/phases/phase.h"
 #include "trainer/schedule/schedule.h"
@@ -39,6 +40,7 @@ class RunLog {
   const TrainingConfig& config_;
   int rank_;
   std::unique_ptr<EventLog> metrics_log_, rank_log_;
+  std::unique_ptr<TensorBoard> tensorboard_;
   std::unique_ptr<Progress> progress_;
   std::string progress_stage_;
   std::map<std::string, std::pair<double, std::int64_t>> window_;  ///< sums since the last line, by name

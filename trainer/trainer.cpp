@@ -9,6 +9,7 @@
 #include "trainer/run_log.h"
 #include "trainer/run_report.h"
 #include "trainer/run_state.h"
+#include "trainer/run_trace.h"
 #include "trainer/training_data.h"
 #include "trainer/validation.h"
 
@@ -62,7 +63,8 @@ struct Trainer::Impl : DirectiveSource {
         data(open_data(config, known_stores_of(resumed))),
         state(config, ranks, device, data.training),
         validation(config, ranks, state, data),
-        coordinator(ranks.control, this, [this] { return newest_pool_generation(); }) {
+        coordinator(ranks.control, this, [this] { return newest_pool_generation(); }),
+        trace(config, ranks, options.trace_mirror) {
     restore();
     log = std::make_unique<RunLog>(config, ranks.rank(), ranks.size(), options.local_rank, state.counts.total());
     if (ranks.rank() == 0) {
@@ -139,7 +141,7 @@ struct Trainer::Impl : DirectiveSource {
 
   TrainingOutcome run() {
     for (;;) {
-      const auto directive = coordinator.next();
+      const auto directive = next_directive();
       if (directive.steps > 0) {
         before_stage(directive.stage);
         if (!run_steps(directive)) {
@@ -156,8 +158,14 @@ struct Trainer::Impl : DirectiveSource {
     }
   }
 
+  Directive next_directive() {
+    const TraceSpan span("directive", SpanKind::control);
+    return coordinator.next();
+  }
+
   TrainingOutcome leave(TrainingOutcome outcome) {
     if (checkpoints) checkpoints->finish();
+    trace.finish();
     ranks.control.barrier();  // no rank leaves before the state is on disk
     log->finished();
     return outcome;
@@ -166,14 +174,20 @@ struct Trainer::Impl : DirectiveSource {
   // The figures of the weights that training starts from, and of the generator that the joint stage starts from.
   void before_stage(const std::string& stage) {
     if ((stage == "retrieval" || stage == "joint") && !results.contains("initial")) {
-      results["initial"] = validation.measure_all();
+      results["initial"] = measure_all();
       write_results();
     }
     if (stage == "joint" && !state.joint_begun) judge_generator("supervised");
   }
 
+  Json measure_all() {
+    const TraceSpan span("evaluate all", SpanKind::evaluation);
+    return validation.measure_all();
+  }
+
   void judge_generator(const std::string& after) {
     if (config.retrieval.steps == 0 && config.retrieval.initial.empty()) return;  // a network that nothing has trained is no judge
+    const TraceSpan span("judge generator", SpanKind::evaluation);
     const auto figures = validation.judge_generator();
     if (figures.is_null()) return;
     results["generator"][after] = figures;
@@ -187,11 +201,18 @@ struct Trainer::Impl : DirectiveSource {
     auto& done = state.counts.of(directive.stage, directive.phase);
     stage_ended = false;
     for (std::int64_t step = 0; step < directive.steps; ++step) {
+      trace.before_step(state.counts.total() + 1);
       const Stopwatch watch;
-      auto scalars = phase.step(done);
-      ++done;
-      if (options.after_step) options.after_step(state.counts.total());
-      const bool stop = agree(scalars);
+      Scalars scalars;
+      bool stop = false;
+      {
+        TraceSpan span(directive.phase.c_str(), SpanKind::step);
+        span.with("stage", directive.stage).with("step", state.counts.total() + 1);
+        scalars = phase.step(done);
+        ++done;
+        if (options.after_step) options.after_step(state.counts.total());
+        stop = agree(scalars);
+      }
       log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
       for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
       if (stop && step + 1 < directive.steps) {
@@ -214,6 +235,7 @@ struct Trainer::Impl : DirectiveSource {
   }
 
   void evaluate(const std::string& stage) {
+    const TraceSpan span("evaluate", SpanKind::evaluation);
     const auto figures = validation.validate();
     if (figures.is_null()) return;
     log->event(state.counts, stage, Json{{"evaluation", figures}});
@@ -231,7 +253,7 @@ struct Trainer::Impl : DirectiveSource {
   void end_stage(const std::string& stage) {
     stage_ended = false;
     log->stage_ends(stage);
-    if (stage == "retrieval" || stage == "joint") results[stage == "joint" ? "joint" : "supervised"] = validation.measure_all();
+    if (stage == "retrieval" || stage == "joint") results[stage == "joint" ? "joint" : "supervised"] = measure_all();
     write_results();
     if (stage == "joint") judge_generator("joint");
     const bool last_of_run = config.joint.steps == 0 && (stage == "retrieval" || (stage == "pairs" && config.retrieval.steps == 0));
@@ -244,6 +266,7 @@ struct Trainer::Impl : DirectiveSource {
 
   void draw_samples(const std::string& stage) {
     if (ranks.rank() != 0 || !state.networks.generator) return;
+    const TraceSpan span("draw samples", SpanKind::evaluation);
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
     std::vector<std::int64_t> photos;
     for (std::int64_t photo = 0; photo < std::min(kSamplePhotos, view.photo_count()); ++photo) photos.push_back(photo);
@@ -256,6 +279,8 @@ struct Trainer::Impl : DirectiveSource {
   }
 
   void adopt(std::int64_t generation, const std::string& stage) {
+    TraceSpan span("adopt generation", SpanKind::control);
+    span.with("generation", generation);
     const auto newer = Store::open(config.data.pool, generation);
     const auto view = newer->view("train");
     std::vector<StoreView> held_out;
@@ -270,6 +295,8 @@ struct Trainer::Impl : DirectiveSource {
   }
 
   void save() {
+    TraceSpan span("checkpoint", SpanKind::checkpoint);
+    span.with("step", state.counts.total());
     state.require_equal_weights();
     last_saved = state.counts.total();
     since_save.restart();
@@ -291,6 +318,7 @@ struct Trainer::Impl : DirectiveSource {
   RunState state;
   Validation validation;
   Coordinator coordinator;
+  RunTrace trace;
   std::unique_ptr<RunLog> log;
   std::unique_ptr<CheckpointFolder> checkpoints;  ///< rank 0
   Json results = Json::object();                  ///< RUN/results.json

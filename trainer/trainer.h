@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cluster/coordinator.h"
+#include "monitoring/trace_mirror.h"
 #include "trainer/config.h"
 #include "trainer/phases/networks.h"
 #include "trainer/phases/ranks.h"
@@ -14,6 +15,7 @@ namespace duet {
 struct TrainerOptions {
   int local_rank = 0;
   Json configuration = Json::object();  ///< the options that must not change when a run is continued, name to text; kept in checkpoints
+  TraceMirror* trace_mirror = nullptr;  ///< gets the spans that are traced, too
   std::function<bool()> may_publish;    ///< is this job still the owner of the run's folder? Asked on rank 0
   std::function<void(std::int64_t total_step)> after_step;  ///< for tests: interrupts at chosen steps
 };

@@ -1,5 +1,6 @@
 #include <cuda_runtime_api.h>
 #include <nccl.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,13 @@
 
 namespace duet {
 namespace {
+
+/// Costs nothing to speak of while no profiler is attached.
+class NvtxRanges : public TraceMirror {
+ public:
+  void begin_range(const char* name) override { nvtxRangePushA(name); }
+  void end_range() override { nvtxRangePop(); }
+};
 
 class CudaBackend : public DeviceBackend {
  public:
@@ -55,6 +63,8 @@ class CudaBackend : public DeviceBackend {
 
   void synchronize() override { check_cuda(cudaDeviceSynchronize(), "finish its work"); }
 
+  TraceMirror& profiler_ranges() override { return ranges_; }
+
   std::unique_ptr<Communicator> make_communicator(Communicator& control, const std::string& name, double timeout_seconds) override {
     const auto uuids = control.all_gather_strings(uuid());
     for (std::size_t a = 0; a < uuids.size(); ++a) {
@@ -75,6 +85,7 @@ class CudaBackend : public DeviceBackend {
     return properties;
   }
 
+  NvtxRanges ranges_;
   int count_ = 0;
   int device_ = 0;
 };

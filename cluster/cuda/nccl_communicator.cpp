@@ -87,7 +87,7 @@ NcclCommunicator::NcclCommunicator(Communicator& control, const std::string& nam
       size_(control.size()),
       device_(device),
       timeout_seconds_(timeout_seconds),
-      queue_(std::make_unique<OperationQueue>()) {
+      queue_(std::make_unique<OperationQueue>(name)) {
   std::string id(sizeof(ncclUniqueId), '\0');
   ncclResult_t made = ncclSuccess;
   if (rank_ == 0) made = ncclGetUniqueId(reinterpret_cast<ncclUniqueId*>(id.data()));

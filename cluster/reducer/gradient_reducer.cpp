@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "cluster/reducer/tensor_collectives.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -181,6 +182,8 @@ void GradientReducer::State::arrive(std::size_t index) {
 }
 
 void GradientReducer::State::launch(Bucket& bucket) {
+  TraceSpan span("send bucket", SpanKind::compute);
+  span.with("bytes", static_cast<std::int64_t>(bucket.carried.nbytes()));
   const at::NoGradGuard no_grad;
   if (bucket.carried.data_ptr() != bucket.flat.data_ptr()) bucket.carried.copy_(bucket.flat);
   if (bucket.carried.is_cuda()) {
@@ -301,6 +304,7 @@ void GradientReducer::finish() {
   auto& s = *state_;
   DUET_CHECK(s.armed, "finish() of a reducer that is not armed");
   s.remove_hooks();
+  const TraceSpan span(kGradientWait, SpanKind::communication);
   const Stopwatch waiting;
   while (s.next_bucket < s.buckets.size()) s.launch(s.buckets[s.next_bucket++]);
   for (auto& bucket : s.buckets) s.land(bucket);

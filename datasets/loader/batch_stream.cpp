@@ -12,8 +12,10 @@
 #include <thread>
 #include <utility>
 
+#include "base/thread.h"
 #include "base/time.h"
 #include "datasets/loader/row_maker.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -124,6 +126,7 @@ struct BatchStream::State {
   }
 
   void work(RowMaker& maker) {
+    name_this_thread("loader");
     std::unique_lock lock(mutex);
     for (;;) {
       std::shared_ptr<Slot> slot;
@@ -141,6 +144,7 @@ struct BatchStream::State {
         const auto at = static_cast<std::size_t>(row);
         slot->batch.position[at] = sample.position;
         slot->batch.epoch[at] = sample.epoch;
+        const TraceSpan span("sample", SpanKind::loading);
         maker.make(sample, row, slot->batch, bad);
       } catch (...) {
         failure = std::current_exception();
@@ -158,7 +162,10 @@ struct BatchStream::State {
     const Stopwatch watch;
     std::unique_lock lock(mutex);
     const auto slot = slots.front();
-    finished.wait(lock, [&] { return slot->done == slot->rows; });
+    {
+      const TraceSpan span("wait for samples", SpanKind::data_wait);
+      finished.wait(lock, [&] { return slot->done == slot->rows; });
+    }
     const double waited = watch.seconds();
     for (auto& [row, samples_of_row] : slot->bad) remember(std::move(samples_of_row));
     // The slot stays in place when the stream fails: a second call says the same.

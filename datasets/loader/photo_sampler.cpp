@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -127,7 +128,12 @@ void interpolate(const Image& source, const Affine& map, int side, std::uint8_t*
 }  // namespace
 
 void PhotoSampler::load(const StoreView& view, std::int64_t index, const Affine& placement, int side, std::span<std::uint8_t> out) {
-  const auto info = view.read_photo(index, stored_);
+  const auto info = [&] {
+    TraceSpan span("read", SpanKind::loading);
+    auto read = view.read_photo(index, stored_);
+    span.with("bytes", std::ssize(stored_));
+    return read;
+  }();
   if (view.store().manifest().photo_format == PhotoFormat::raw) {
     decoded_.width = info.width;
     decoded_.height = info.height;
@@ -135,6 +141,7 @@ void PhotoSampler::load(const StoreView& view, std::int64_t index, const Affine&
     const auto* pixels = reinterpret_cast<const std::uint8_t*>(stored_.data());
     decoded_.pixels.assign(pixels, pixels + stored_.size());
   } else {
+    const TraceSpan span("decode", SpanKind::loading);
     const auto [shorter, longer] = std::minmax(info.width, info.height);
     const auto sufficient = std::max<std::int64_t>(1, (std::int64_t{shorter} * side + longer - 1) / longer);
     decoder_.decode(stored_, static_cast<int>(sufficient),

@@ -16,6 +16,9 @@ Command inspect_command();
 Command bench_command();
 Command version_command();
 
+/// `duet inspect trace`.
+int inspect_trace(std::span<const std::string> args);
+
 /// All commands, in the order of `duet --help`.
 std::vector<Command> all_commands();
 

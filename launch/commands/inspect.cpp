@@ -108,11 +108,14 @@ void print_table(const Json& found, bool with_tensors) {
 }
 
 int run(std::span<const std::string> args) {
-  CommandLine line{.command = "inspect",
-                   .description = "Verifies a checkpoint and says what it holds: progress, files, and each tensor's shape, type and norm.",
-                   .positionals = {{"PATH", "a run's folder, one of its checkpoints, or a .safetensors file"}},
-                   .examples = {"duet inspect runs/chairs", "duet inspect runs/chairs/checkpoints/step-00000240 --json",
-                                "duet inspect mobilenet_v2.safetensors"}};
+  if (!args.empty() && args.front() == "trace") return inspect_trace(args.subspan(1));
+  CommandLine line{
+      .command = "inspect",
+      .description = "Verifies a checkpoint and says what it holds: progress, files, and each tensor's shape, type and norm.",
+      .positionals = {{"PATH", "a run's folder, one of its checkpoints, or a .safetensors file"}},
+      .examples = {"duet inspect runs/chairs", "duet inspect runs/chairs/checkpoints/step-00000240 --json",
+                   "duet inspect mobilenet_v2.safetensors", "duet inspect trace runs/chairs"},
+      .notes = "`duet inspect trace RUN` merges and sums up the traces of a run; see its --help. A folder of that name is ./trace."};
   line.options.add_options()("json", boost::program_options::bool_switch(), "print one JSON object")(
       "brief", boost::program_options::bool_switch(), "files only, without their tensors");
   const auto options = parse(line, args);
@@ -128,7 +131,7 @@ int run(std::span<const std::string> args) {
 }  // namespace
 
 Command inspect_command() {
-  return {.name = "inspect", .summary = "verify a checkpoint and list its tensors", .run = run, .group = "Results"};
+  return {.name = "inspect", .summary = "verify a checkpoint and list its tensors; sum up a run's trace", .run = run, .group = "Results"};
 }
 
 }  // namespace duet

@@ -61,6 +61,7 @@ TEST_F(Config, PrintedConfigurationFedBackGivesTheSameValues) {
       text = last == option.default_text ? first : last;
       if (option.name == "run.precision") text = "float64";
       if (option.name == "cluster.backend") text = "mpi";
+      if (option.name == "monitoring.trace_steps") text = "3:9";
     } else if (option.accepts.starts_with("whole")) {
       text = option.name == "discriminator.image_side" ? "33" : option.name == "run.seed" ? "18446744073709551615" : "77";
       if (option.name == "discriminator.layers") text = "5";
@@ -126,6 +127,10 @@ TEST_F(Config, OptionsThatContradictEachOtherAreRefused) {
   EXPECT_THAT(refusal_of("discriminator.image_side", "300"), HasSubstr("data.image_side"));
   EXPECT_THAT(refusal_of("generator.learning_rate_floor", "1"), HasSubstr("generator.learning_rate"));
   EXPECT_EQ(refusal({.command_line = {{"run.precision", "bf16"}, {"run.device", "cuda"}}}), "");
+  for (const char* text : {"FIRST:LAST", "5", "0:5", "9:3", "3:", ":3", "3:9x", "-3:9", "1e3:2e3"}) {
+    EXPECT_THAT(refusal_of("monitoring.trace_steps", text), HasSubstr("FIRST:LAST")) << text;
+  }
+  EXPECT_EQ(refusal_of("monitoring.trace_steps", "7:7"), "");
 }
 
 TEST_F(Config, FingerprintSeesWhatMustStayAndNothingElse) {

@@ -29,7 +29,8 @@ TEST(GrowingPool, IsAdoptedByAllRanksAndSurvivesAResume) {
   const auto pool = copy_store("pool.store", tiny.file("data"));
   const auto photos = more_photos(tiny);
   const auto command = tiny.train({"--ranks", "2", "--data.pool", pool.string(), "--generator.stroke_steps=0", "--generator.pair_steps=0",
-                                   "--retrieval.steps=2", "--joint.steps=1000000", "--run.evaluate_every=0", "--run.samples_every=0"});
+                                   "--retrieval.steps=2", "--joint.steps=1000000", "--run.evaluate_every=0", "--run.samples_every=0",
+                                   "--monitoring.trace_steps=1:1000000"});
   Child program(command);
   wait_for_steps(program, tiny, 8);
   const auto appended = run(duet({"import", "photos", photos.string(), "--out", pool.string(), "--append"}));
@@ -41,6 +42,7 @@ TEST(GrowingPool, IsAdoptedByAllRanksAndSurvivesAResume) {
   program.send(SIGTERM);
   const auto outcome = program.wait();
   ASSERT_EQ(outcome.status, 75) << outcome;
+  EXPECT_THAT(read_file(tiny.folder() / "log" / "trace-rank-1.json"), HasSubstr("\"name\":\"adopt generation\""));
   EXPECT_THAT(outcome.error, HasSubstr("pool generation 2 adopted"));
   EXPECT_EQ(read_json(tiny.latest() / "progress.json").at("stores").at("pool").at("generation"), 2);
 

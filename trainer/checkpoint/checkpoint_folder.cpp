@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/thread.h"
+#include "monitoring/trace.h"
 
 namespace duet {
 namespace {
@@ -262,6 +264,9 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
     }
   }
   writer_ = std::thread([this, step, copy = std::move(copy)] {
+    name_this_thread("checkpoints");
+    TraceSpan span("write checkpoint", SpanKind::checkpoint);
+    span.with("step", step);
     try {
       write(step, copy);
     } catch (const CannotWrite&) {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "monitoring/trace.h"
+
 namespace duet {
 namespace {
 
@@ -32,8 +34,16 @@ Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, c
 
 void Learner::reduce(const Tensor& loss) {
   reducer_.arm();
-  loss.backward();
+  {
+    const TraceSpan span("backward", SpanKind::compute);
+    loss.backward();
+  }
   reducer_.finish();
+}
+
+double Learner::step(double learning_rate) {
+  const TraceSpan span("optimiser", SpanKind::compute);
+  return adam_.step(learning_rate);
 }
 
 double Learner::apply(const Tensor& loss, double learning_rate) {

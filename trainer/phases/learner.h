@@ -18,7 +18,7 @@ class Learner {
   /// GradientReducer::finish.
   void reduce(const Tensor& loss);
   /// One step of the optimiser with the gradients as they stand. Returns their norm.
-  double step(double learning_rate) { return adam_.step(learning_rate); }
+  double step(double learning_rate);
   double apply(const Tensor& loss, double learning_rate);
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }
