@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/allocation.h"
 
 namespace duet {
 namespace {
@@ -27,6 +28,8 @@ struct Owner {
   std::string since;
   std::int64_t token = 0;
   bool released = true;
+  std::string slurm_job = {};
+  int slurm_restarts = 0;
 };
 
 Owner read_owner(const std::filesystem::path& folder) {
@@ -38,26 +41,55 @@ Owner read_owner(const std::filesystem::path& folder) {
           .process = member<std::int64_t>(json, "pid", subject),
           .since = member<std::string>(json, "since", subject),
           .token = member<std::int64_t>(json, "token", subject),
-          .released = member<bool>(json, "released", subject)};
+          .released = member<bool>(json, "released", subject),
+          .slurm_job = json.contains("slurm_job") ? member<std::string>(json, "slurm_job", subject) : "",
+          .slurm_restarts = json.contains("slurm_restarts") ? member<int>(json, "slurm_restarts", subject) : 0};
 }
 
 void write_owner(const std::filesystem::path& folder, const Owner& owner) {
-  const Json json = {
-      {"host", owner.host}, {"pid", owner.process}, {"since", owner.since}, {"token", owner.token}, {"released", owner.released}};
+  Json json = {{"host", owner.host}, {"pid", owner.process}, {"since", owner.since}, {"token", owner.token}, {"released", owner.released}};
+  if (!owner.slurm_job.empty()) {
+    json["slurm_job"] = owner.slurm_job;
+    json["slurm_restarts"] = owner.slurm_restarts;
+  }
   write_file_atomically(folder / "owner.json", json.dump(2) + "\n");
 }
 
-/// Locks the open file, or throws CannotCreate saying who has it.
-void lock_or_refuse(int file, int how, const std::filesystem::path& folder) {
-  if (::flock(file, how | LOCK_NB) == 0) return;
+std::string name_of(const Owner& owner) {
+  if (owner.host.empty()) return "a process that has only just started";
+  const auto job = owner.slurm_job.empty() ? "" : fmt::format(" (Slurm job {})", owner.slurm_job);
+  return fmt::format("process {} on {}{} since {}", owner.process, owner.host, job, owner.since);
+}
+
+/// Whether this process belongs to a later start of the Slurm job that owns the folder.
+bool succeeds(const Owner& owner) {
+  const auto own = allocation();
+  return own && own->job == owner.slurm_job && own->restarts > owner.slurm_restarts;
+}
+
+bool try_lock(int file, int how, const std::filesystem::path& folder) {
+  if (::flock(file, how | LOCK_NB) == 0) return true;
   const int reason = errno;
   if (reason != EWOULDBLOCK)
     throw CannotCreate("{}: this file system does not lock files: {}", (folder / kLockName).string(), std::strerror(reason));
-  const auto owner = read_owner(folder);
-  const auto who = owner.host.empty() ? "a process that has only just started"
-                                      : fmt::format("process {} on {} since {}", owner.process, owner.host, owner.since);
+  return false;
+}
+
+[[noreturn]] void refuse(const Owner& owner, const std::filesystem::path& folder) {
   throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.", folder.string(),
-                     who);
+                     name_of(owner));
+}
+
+int open_lock(const std::filesystem::path& lock) {
+  const int file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
+  return file;
+}
+
+/// False when `name` is not, or no longer, the file that is open.
+bool is_file(int file, const std::filesystem::path& name) {
+  struct stat held = {}, present = {};
+  return ::fstat(file, &held) == 0 && ::stat(name.c_str(), &present) == 0 && held.st_ino == present.st_ino && held.st_dev == present.st_dev;
 }
 
 }  // namespace
@@ -66,24 +98,45 @@ RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesys
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) throw CannotCreate("{}: cannot make the run's folder: {}", folder_.string(), error.message());
-  const auto lock = folder_ / kLockName;
-  file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file_ < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
   try {
-    lock_or_refuse(file_, LOCK_EX, folder_);
-    const auto former = read_owner(folder_);
-    if (!former.released && former.host != host_name()) {
-      warn(
-          "{}: process {} on {} had this run's folder since {} and did not give it back; taking over. If it still runs, it will save "
-          "nothing more.",
-          folder_.string(), former.process, former.host, former.since);
-    }
-    token_ = former.token + 1;
-    write_owner(folder_, {.host = host_name(), .process = ::getpid(), .since = utc_now(), .token = token_, .released = false});
+    acquire();
   } catch (...) {
-    ::close(file_);
+    if (file_ >= 0) ::close(file_);
     throw;
   }
+}
+
+void RunLock::acquire() {
+  const auto lock = folder_ / kLockName;
+  file_ = open_lock(lock);
+  while (try_lock(file_, LOCK_EX, folder_) && !is_file(file_, lock)) {  // it was replaced between opening and locking
+    ::close(file_);
+    file_ = open_lock(lock);
+  }
+  const auto former = read_owner(folder_);
+  if (!try_lock(file_, LOCK_EX, folder_)) {
+    if (!succeeds(former)) refuse(former, folder_);
+    // Its lock cannot be taken away, but the file can be replaced by one that this process holds.
+    auto replacement = lock;
+    replacement += ".next";
+    ::close(file_);
+    file_ = open_lock(replacement);
+    if (!try_lock(file_, LOCK_EX, folder_)) refuse(former, folder_);
+    std::filesystem::rename(replacement, lock);
+  }
+  if (!former.released && (former.host != host_name() || succeeds(former))) {
+    warn("{}: {} had this run's folder and did not give it back; taking over. If it still runs, it will save nothing more.",
+         folder_.string(), name_of(former));
+  }
+  token_ = former.token + 1;
+  const auto own = allocation();
+  write_owner(folder_, {.host = host_name(),
+                        .process = ::getpid(),
+                        .since = utc_now(),
+                        .token = token_,
+                        .released = false,
+                        .slurm_job = own ? own->job : "",
+                        .slurm_restarts = own ? own->restarts : 0});
 }
 
 void RunLock::require_free(const std::filesystem::path& run_folder) {
@@ -91,7 +144,8 @@ void RunLock::require_free(const std::filesystem::path& run_folder) {
   const int file = ::open((folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return;  // no run yet; what else may be wrong shows when it begins
   try {
-    lock_or_refuse(file, LOCK_SH, folder);
+    const auto locked = try_lock(file, LOCK_SH, folder);
+    if (const auto owner = read_owner(folder); !locked && !succeeds(owner)) refuse(owner, folder);
   } catch (...) {
     ::close(file);
     throw;
@@ -113,9 +167,7 @@ RunLock::~RunLock() {
 }
 
 bool RunLock::still_mine() const {
-  struct stat held = {}, present = {};
-  if (::fstat(file_, &held) != 0 || ::stat((folder_ / kLockName).c_str(), &present) != 0) return false;
-  if (held.st_ino != present.st_ino || held.st_dev != present.st_dev) return false;
+  if (!is_file(file_, folder_ / kLockName)) return false;
   try {
     return read_owner(folder_).token == token_;
   } catch (const Error&) {

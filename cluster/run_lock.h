@@ -6,13 +6,15 @@ namespace duet {
 
 /// Makes this process the one owner of a run's folder, until destruction or the process's end.
 ///
-/// RUN/run.lock is locked (flock), RUN/owner.json says who owns it: host, pid, since when, and a token that grows with each owner. A lock
-/// whose process is gone is taken over. Where the file system does not carry locks between hosts, a requeued job takes over as well (it
-/// says so), and the token fences off the former owner: it finds still_mine() false before it publishes anything.
+/// RUN/run.lock is locked (flock), RUN/owner.json says who owns it: host, pid, since when, in Slurm the job's id and how often it was
+/// restarted, and a token that grows with each owner. A lock whose process is gone is taken over. So is that of a process which still lives
+/// when it belongs to an earlier start of this very Slurm job: Slurm starts a job again only when it has given up the former nodes, one of
+/// which may be cut off and work on. The former owner is fenced off: it finds still_mine() false before it writes anything more. The same
+/// holds where the file system does not carry locks between hosts.
 class RunLock {
  public:
-  /// Makes the folder. Throws CannotCreate naming folder, host, pid and since when, if another process owns it or the folder cannot be
-  /// made.
+  /// Makes the folder. Throws CannotCreate naming folder, host, pid, job and since when, if another process owns it or the folder cannot
+  /// be made.
   explicit RunLock(const std::filesystem::path& run_folder);
   ~RunLock();
   RunLock(const RunLock&) = delete;
@@ -23,10 +25,12 @@ class RunLock {
   static void require_free(const std::filesystem::path& run_folder);
 
   std::int64_t token() const { return token_; }
-  /// Asked right before a checkpoint becomes visible. False when another owner has taken over, or the folder was removed or replaced.
+  /// Asked right before anything becomes visible. False when another owner has taken over, or the folder was removed or replaced.
   bool still_mine() const;
 
  private:
+  void acquire();
+
   std::filesystem::path folder_;
   std::int64_t token_ = 0;
   int file_ = -1;

@@ -18,6 +18,7 @@ namespace {
 
 // Photos whose sketches are kept in RUN/samples over time.
 constexpr std::int64_t kSamplePhotos = 8;
+constexpr double kOwnershipSeconds = 1;  // between questions whether the run's folder is still ours
 
 std::filesystem::path checkpoints_of(const TrainingConfig& config) { return std::filesystem::path(config.run.folder) / "checkpoints"; }
 
@@ -139,8 +140,16 @@ struct Trainer::Impl : DirectiveSource {
     return directive;
   }
 
+  /// A job that another one has taken the run's folder from (cluster/run_lock.h) writes nothing more. Rank 0 asks; the others end with it.
+  void require_ownership() {
+    since_ownership.restart();
+    if (ranks.rank() == 0 && options.may_publish && !options.may_publish())
+      throw CannotWrite("{}: another job owns this run's folder now. This one leaves without saving.", config.run.folder);
+  }
+
   TrainingOutcome run() {
     for (;;) {
+      require_ownership();
       const auto directive = next_directive();
       if (directive.steps > 0) {
         before_stage(directive.stage);
@@ -212,6 +221,7 @@ struct Trainer::Impl : DirectiveSource {
         ++done;
         if (options.after_step) options.after_step(state.counts.total());
         stop = agree(scalars);
+        if (since_ownership.seconds() > kOwnershipSeconds) require_ownership();
       }
       log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
       for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
@@ -260,7 +270,8 @@ struct Trainer::Impl : DirectiveSource {
     if (last_of_run) judge_generator("supervised");
   }
 
-  void write_results() const {
+  void write_results() {
+    require_ownership();
     if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", results.dump(2) + "\n");
   }
 
@@ -327,7 +338,7 @@ struct Trainer::Impl : DirectiveSource {
   std::int64_t last_saved = -1;
   double score = 0;             ///< acc@1 of the last weights on the validation split,
   std::int64_t scored_at = -1;  ///< after so many steps
-  Stopwatch since_save;
+  Stopwatch since_save, since_ownership;
 };
 
 Trainer::Trainer(const TrainingConfig& config, const Ranks& ranks, const Device& device, TrainerOptions options)
@@ -337,7 +348,10 @@ Trainer::~Trainer() = default;
 
 TrainingOutcome Trainer::run() { return impl_->run(); }
 
-void Trainer::write_report() { write_run_report(impl_->state, impl_->ranks, impl_->data, impl_->validation.best(), impl_->results); }
+void Trainer::write_report() {
+  impl_->require_ownership();
+  write_run_report(impl_->state, impl_->ranks, impl_->data, impl_->validation.best(), impl_->results);
+}
 
 const RunState& Trainer::state() const { return impl_->state; }
 

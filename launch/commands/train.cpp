@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "cluster/allocation.h"
 #include "cluster/run_lock.h"
 #include "cluster/world.h"
 #include "launch/commands/commands.h"
@@ -13,13 +14,13 @@ namespace {
 
 namespace po = boost::program_options;
 
-// The arguments without --ranks: what each rank is started with.
+// The arguments without --ranks and --launcher: what each rank is started with.
 std::vector<std::string> rank_arguments(std::span<const std::string> args) {
   std::vector<std::string> kept{"train"};
   for (std::size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "--ranks") {
+    if (args[i] == "--ranks" || args[i] == "--launcher") {
       ++i;
-    } else if (!args[i].starts_with("--ranks=")) {
+    } else if (!args[i].starts_with("--ranks=") && !args[i].starts_with("--launcher=")) {
       kept.push_back(args[i]);
     }
   }
@@ -40,8 +41,11 @@ int run_train(std::span<const std::string> args) {
           "TERM, INT and USR2 save and leave with status 75; the same command continues. `duet train --print-config` prints every option "
           "(section.key) with its value and where it came from; docs/configuration.md explains them."};
   add_config_options(line);
-  line.options.add_options()("ranks", po::value<int>(), "start and supervise this many ranks on this host")(
-      "dry-run", po::bool_switch(), "check everything that can be checked, print the plan, train nothing")(
+  line.options.add_options()("ranks", po::value<int>(),
+                             "start and supervise this many ranks; in a Slurm batch script: as many as it has tasks")(
+      "launcher", po::value<std::string>()->default_value("auto"),
+      "what starts them: srun or mpirun (over an allocation's nodes), local (on this host), auto (srun in a batch script with several "
+      "tasks)")("dry-run", po::bool_switch(), "check everything that can be checked, print the plan, train nothing")(
       "print-config", po::bool_switch(), "print the configuration as a file that can be fed back");
   const auto options = parse(line, args);
   const auto config = config_from(options);
@@ -49,7 +53,10 @@ int run_train(std::span<const std::string> args) {
     std::fputs(print_config(config).c_str(), stdout);
     return 0;
   }
-  const int ranks = options.get_or<int>("ranks", 1);
+  const auto slurm = allocation();
+  const bool in_batch_script = slurm && !slurm->inside_step && !started_by_launcher();
+  const int ranks = options.get_or<int>("ranks", in_batch_script ? slurm->tasks : 1);
+  const auto launcher = launcher_named(options.get<std::string>("launcher"), slurm);
   if (ranks < 1 || ranks > 4096) throw UsageError("--ranks {}: takes 1 … 4096.", ranks);
   if (options.is_on("dry-run")) {
     std::fputs(training_plan(config, ranks).c_str(), stdout);
@@ -64,6 +71,7 @@ int run_train(std::span<const std::string> args) {
   check_batches(config.values, ranks);
   RunLock::require_free(config.values.run.folder);  // before ranks are started, and before last words of that job are cleared
   return supervise({.ranks = ranks,
+                    .launcher = launcher,
                     .run_folder = config.values.run.folder,
                     .program = std::filesystem::read_symlink("/proc/self/exe"),
                     .arguments = rank_arguments(args)});

@@ -45,7 +45,7 @@ class Child {
 
   /// The processes, of those it started and itself, that still run.
   std::vector<pid_t> processes() const;
-  /// The process of one rank, started under a launcher; waits for it. Fails the test when there is none.
+  /// The process of one rank, started under a launcher; waits for it. Throws std::runtime_error when there is none.
   pid_t process_of_rank(int rank) const;
 
   std::string error_so_far() const;

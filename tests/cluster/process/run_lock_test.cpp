@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -87,6 +91,62 @@ TEST(RunLock, AFolderThatWasReplacedIsNoLongerMine) {
   const RunLock other(folder / "run");
   EXPECT_FALSE(lock.still_mine());
   EXPECT_TRUE(other.still_mine());
+}
+
+/// While it lives, this process belongs to a Slurm job.
+class InJob {
+ public:
+  InJob(const char* job, const char* restarts) {
+    ::setenv("SLURM_JOB_ID", job, 1);
+    ::setenv("SLURM_RESTART_COUNT", restarts, 1);
+  }
+  ~InJob() {
+    ::unsetenv("SLURM_JOB_ID");
+    ::unsetenv("SLURM_RESTART_COUNT");
+  }
+};
+
+TEST(RunLock, ALaterStartOfTheSameSlurmJobTakesOverFromALivingProcess) {
+  const TemporaryFolder folder;
+  const InJob job("41", "1");
+  const RunLock former(folder / "run");
+  EXPECT_EQ(read_json(folder / "run" / "owner.json").at("slurm_job"), "41");
+  EXPECT_EQ(read_json(folder / "run" / "owner.json").at("slurm_restarts"), 1);
+  {
+    const InJob again("41", "2");
+    RunLock::require_free(folder / "run");
+    const RunLock later(folder / "run");
+    EXPECT_TRUE(later.still_mine());
+    EXPECT_FALSE(former.still_mine());
+    EXPECT_EQ(later.token(), former.token() + 1);
+  }
+}
+
+TEST(RunLock, NoOtherJobTakesOver) {
+  const TemporaryFolder folder;
+  const InJob job("41", "1");
+  const RunLock owner(folder / "run");
+  for (const auto& [other, restarts] : {std::pair{"42", "5"}, std::pair{"41", "1"}, std::pair{"41", "0"}}) {
+    const InJob stranger(other, restarts);
+    EXPECT_THROW(RunLock{folder / "run"}, CannotCreate) << other << " " << restarts;
+    EXPECT_THROW(RunLock::require_free(folder / "run"), CannotCreate) << other << " " << restarts;
+  }
+  EXPECT_TRUE(owner.still_mine());
+}
+
+TEST(RunLock, WhoWasFencedOffLeavesTheRecordOfTheNextOwner) {
+  const TemporaryFolder folder;
+  auto former = [&] {
+    const InJob job("41", "0");
+    return std::make_unique<RunLock>(folder / "run");
+  }();
+  const InJob again("41", "1");
+  const RunLock later(folder / "run");
+  former.reset();
+  EXPECT_TRUE(later.still_mine());
+  EXPECT_EQ(read_json(folder / "run" / "owner.json").at("released"), false);
+  const InJob once_more("41", "1");
+  EXPECT_THROW(RunLock{folder / "run"}, CannotCreate) << "the new lock must hold";
 }
 
 TEST(RunLock, ADamagedRecordIsAnErrorThatNamesTheFile) {

@@ -1,0 +1,32 @@
+#include "cluster/allocation.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace duet {
+namespace {
+
+std::string text_of(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+int number_of(const char* name, int otherwise) {
+  const auto text = text_of(name);
+  return text.empty() ? otherwise : std::atoi(text.c_str());
+}
+
+}  // namespace
+
+std::optional<Allocation> allocation() {
+  Allocation found{.job = text_of("SLURM_JOB_ID")};
+  if (found.job.empty()) return std::nullopt;
+  found.restarts = number_of("SLURM_RESTART_COUNT", 0);
+  found.nodes = std::max(1, number_of("SLURM_JOB_NUM_NODES", 1));
+  found.tasks = std::max(1, number_of("SLURM_NTASKS", found.nodes));
+  found.cores_per_task = number_of("SLURM_CPUS_PER_TASK", 0);
+  found.inside_step = !text_of("SLURM_STEP_NUM_TASKS").empty();
+  return found;
+}
+
+}  // namespace duet
