@@ -82,13 +82,17 @@ std::string VirtualCluster::wait_for_state(int job, const std::vector<std::strin
 }
 
 void VirtualCluster::release_requeued(int job, double seconds) const {
+  std::string now, reason;
   const bool requeued = wait_until(
       [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
-        return state(job) == "PENDING" && field(job, "Reason") == "BeginTime";
+        now = state(job);
+        reason = field(job, "Reason");
+        return (now == "PENDING" && reason == "BeginTime") || (field(job, "Restarts") != "0" && (now == "RUNNING" || now == "COMPLETED"));
       },
       seconds);
-  EXPECT_TRUE(requeued) << "job " << job << " was not requeued, it is " << state(job);
+  EXPECT_TRUE(requeued) << "job " << job << " was not requeued, it is " << now;
+  if (now != "PENDING") return;  // after the loss of a node it may start at once
   // An update in the first second is overwritten by the requeueing itself.
   std::this_thread::sleep_for(std::chrono::seconds(1));
   const auto outcome = call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});

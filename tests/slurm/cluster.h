@@ -39,7 +39,7 @@ class VirtualCluster {
   std::string state(int job) const { return field(job, "JobState"); }
   /// Waits until the job's state is one of these. The state it has then, or after that time.
   std::string wait_for_state(int job, const std::vector<std::string>& states, double seconds = 120) const;
-  /// Slurm holds a requeued job back for two minutes: waits for its being requeued, and lets it start now.
+  /// Waits until a job that was never requeued before is, and lets it start now if Slurm holds it back (for two minutes, as a rule).
   void release_requeued(int job, double seconds = 120) const;
   void cancel(int job) const;
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -55,7 +56,7 @@ class Job {
   }
   ~Job() {
     cluster_.cancel(id_);
-    cluster_.wait_for_state(id_, {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}, 20);
+    cluster_.wait_for_state(id_, kEnds, 20);
   }
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
@@ -67,12 +68,12 @@ class Job {
   /// Waits until so many steps are in metrics.jsonl. Throws std::runtime_error when the job ends before.
   void wait_for_steps(std::int64_t steps, double seconds = 120) const {
     const auto there = [&] { return std::ssize(tiny_.steps()) >= steps; };
-    wait_until([&] { return there() || is_over(cluster_.state(id_)); }, seconds);
+    wait_until([&] { return there() || std::ranges::find(kEnds, cluster_.state(id_)) != kEnds.end(); }, seconds);
     if (!there())
       throw std::runtime_error(fmt::format("{} steps, the job is {}:\n{}", std::ssize(tiny_.steps()), cluster_.state(id_), output()));
   }
   void expect_state(const std::string& state, double seconds = 180) const {
-    EXPECT_EQ(cluster_.wait_for_state(id_, {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}, seconds), state) << output();
+    EXPECT_EQ(cluster_.wait_for_state(id_, kEnds, seconds), state) << output();
     EXPECT_TRUE(wait_until([&] { return cluster_.processes().empty(); }, 20)) << "processes are left on the nodes";
   }
   /// From the second start of the job to the first step that was done after it.
@@ -109,9 +110,7 @@ class Job {
   }
 
  private:
-  static bool is_over(const std::string& state) {
-    return state != "PENDING" && state != "RUNNING" && state != "COMPLETING" && state != "REQUEUED";
-  }
+  static inline const std::vector<std::string> kEnds = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"};
   static std::string content_of(pid_t process, const char* file) {
     std::ifstream in(fmt::format("/proc/{}/{}", process, file), std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
