@@ -92,11 +92,17 @@ void VirtualCluster::release_requeued(int job, double seconds) const {
       },
       seconds);
   EXPECT_TRUE(requeued) << "job " << job << " was not requeued, it is " << now;
-  if (now != "PENDING") return;  // after the loss of a node it may start at once
-  // An update in the first second is overwritten by the requeueing itself.
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  const auto outcome = call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});
-  EXPECT_EQ(outcome.status, 0) << outcome;
+  // After the loss of a node it may start at once. An update soon after requeueing may be overwritten by the requeueing itself.
+  wait_until(
+      [&] {
+        if (state(job) != "PENDING") return true;
+        std::this_thread::sleep_for(std::chrono::seconds(1));
+        call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});
+        std::this_thread::sleep_for(std::chrono::seconds(2));
+        return false;
+      },
+      30);
+  EXPECT_NE(state(job), "PENDING") << "job " << job << " does not start: " << field(job, "Reason");
 }
 
 void VirtualCluster::cancel(int job) const { call({"scancel", std::to_string(job)}); }

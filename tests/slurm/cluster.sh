@@ -260,7 +260,7 @@ fi
 # shellcheck disable=SC1091 # port, nodes, hosts
 source "$dir/etc/cluster"
 node=${1:-}
-known() { names | grep -qxF "$node" || fail "the cluster has no node '$node', only $(names | paste -sd' ')." 64; }
+known() { [[ " $(names | paste -sd' ') " == *" $node "* ]] || fail "the cluster has no node '$node', only $(names | paste -sd' ')." 64; }
 case $action in
   down) down ;;
   kill)
