@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "cluster/operation_queue.h"
+#include "monitoring/metrics.h"
 
 namespace duet {
 
@@ -45,6 +47,30 @@ const char* name_of(DataType type) {
   throw InternalError("no such data type: {}", static_cast<int>(type));
 }
 
+namespace {
+
+/// Counts how long the caller stands still in a collective.
+class Waiting {
+ public:
+  Waiting() = default;
+  ~Waiting() {
+    static const auto waited = metrics().counter("duet_communication_wait_seconds_total");
+    waited.add(since_.seconds());
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  Stopwatch since_;
+};
+
+}  // namespace
+
+void Completion::wait() {
+  const Waiting waiting;
+  do_wait();
+}
+
 std::unique_ptr<Completion> Communicator::all_reduce_async(void* data, std::int64_t count, DataType type, ReduceOp op) {
   DUET_CHECK(count >= 0 && (data || count == 0), "{}: all_reduce of {} elements", name(), count);
   return start_all_reduce(data, count, type, op);
@@ -52,21 +78,27 @@ std::unique_ptr<Completion> Communicator::all_reduce_async(void* data, std::int6
 
 void Communicator::all_reduce(void* data, std::int64_t count, DataType type, ReduceOp op) {
   DUET_CHECK(count >= 0 && (data || count == 0), "{}: all_reduce of {} elements", name(), count);
+  const Waiting waiting;
   do_all_reduce(data, count, type, op);
 }
 
 void Communicator::broadcast(void* data, std::int64_t count, DataType type, int root) {
   DUET_CHECK(count >= 0 && (data || count == 0), "{}: broadcast of {} elements", name(), count);
   DUET_CHECK(root >= 0 && root < size(), "{}: broadcast from rank {} of {}", name(), root, size());
+  const Waiting waiting;
   do_broadcast(data, count, type, root);
 }
 
 void Communicator::all_gather(const void* in, void* out, std::int64_t count_each, DataType type) {
   DUET_CHECK(count_each >= 0 && ((in && out) || count_each == 0), "{}: all_gather of {} elements", name(), count_each);
+  const Waiting waiting;
   do_all_gather(in, out, count_each, type);
 }
 
-void Communicator::barrier() { do_barrier(); }
+void Communicator::barrier() {
+  const Waiting waiting;
+  do_barrier();
+}
 
 void Communicator::all_reduce(std::span<double> values, ReduceOp op) {
   all_reduce(values.data(), static_cast<std::int64_t>(values.size()), DataType::float64, op);

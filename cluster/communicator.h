@@ -20,11 +20,14 @@ class Completion {
   virtual ~Completion() = default;
   /// Blocks until the result may be used: by the host, or, on device memory, by what is issued on the device's default stream afterwards.
   /// Throws what the operation threw (RankLost, NumericalError …), each time it is called.
-  virtual void wait() = 0;
+  void wait();
   /// True once wait() would not block, errors included.
   virtual bool done() = 0;
   /// From the moment the operation was handed over to its end; 0 as long as that is not known.
   virtual double seconds() const = 0;
+
+ private:
+  virtual void do_wait() = 0;
 };
 
 /// Ranks that compute together. Operations are collective: every rank calls the same ones in the same order, with the same count and type;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cluster/stop_signal.h"
+#include "monitoring/metrics.h"
 
 namespace duet {
 namespace {
@@ -58,6 +59,7 @@ Directive Coordinator::next() {
   const auto reasons = control_.all_gather_strings(stop_requested() ? stop_reason() : "");
   Json message;
   if (control_.rank() == 0) {
+    metrics().gauge("duet_ranks_alive").set(static_cast<double>(reasons.size()));
     ClusterState state;
     state.seconds = clock_.seconds();
     for (const auto& reason : reasons) {

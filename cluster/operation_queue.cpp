@@ -20,7 +20,7 @@ struct OperationQueue::Task {
 class OperationQueue::TaskCompletion : public Completion {
  public:
   explicit TaskCompletion(std::shared_ptr<Task> task) : task_(std::move(task)) {}
-  void wait() override {
+  void do_wait() override {
     std::unique_lock lock(task_->mutex);
     task_->changed.wait(lock, [&] { return task_->done; });
     if (task_->error) std::rethrow_exception(task_->error);
@@ -136,7 +136,7 @@ void OperationQueue::perform(const std::function<void()>& operation) {
 namespace {
 class Completed : public Completion {
  public:
-  void wait() override {}
+  void do_wait() override {}
   bool done() override { return true; }
   double seconds() const override { return 0; }
 };

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "monitoring/push.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -137,6 +138,7 @@ void apply_environment(ResolvedConfig& config, const std::map<std::string, std::
 
 // What no single option can see.
 void check_together(const TrainingConfig& config) {
+  check_push_url("monitoring.push_url", config.monitoring.push_url);
   if (config.run.precision == "bf16" && config.run.device != "cuda") {
     throw UsageError("run.precision=bf16 needs run.device=cuda; on the CPU there are float32 and float64.");
   }

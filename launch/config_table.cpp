@@ -162,6 +162,8 @@ std::vector<ConfigOption> make_table() {
       .add("device", &R::device, Choice{{"cpu", "cuda"}}, kMayChange, "what computes")
       .add("precision", &R::precision, Choice{{"float32", "float64", "bf16"}}, kFixed,
            "arithmetic; bf16 is autocast and needs run.device=cuda")
+      .add("skipped_limit", &R::skipped_limit, at_least(0), kFixed,
+           "updates in a row that may be skipped because a gradient is not finite; one more ends the run with status 77")
       .add("threads", &R::threads, at_least(0), kMayChange, "compute threads a rank; 0: cores of the host divided by its ranks")
       .add("evaluate_every", &R::evaluate_every, at_least(0), kMayChange,
            "retrieval steps between evaluations on the validation split; 0: at the end of a stage only")
@@ -291,7 +293,9 @@ std::vector<ConfigOption> make_table() {
       .add("log_every", &M::log_every, at_least(1), kMayChange, "steps between lines of metrics.jsonl")
       .add("trace_steps", &M::trace_steps, Text{"0 | FIRST:LAST", false}, kMayChange,
            "steps, counted over all stages from 1 on, of which each rank writes a trace (RUN/log/trace-rank-N.json); 0: none")
-      .add("tensorboard", &M::tensorboard, kAny, kMayChange, "also write TensorBoard's event files into RUN/tensorboard");
+      .add("tensorboard", &M::tensorboard, kAny, kMayChange, "also write TensorBoard's event files into RUN/tensorboard")
+      .add("push_url", &M::push_url, Text{"http://HOST:PORT"}, kMayChange,
+           "Pushgateway that gets rank 0's last state when the run ends; empty: none");
   return table;
 }
 

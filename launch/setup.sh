@@ -25,8 +25,8 @@ build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   openmpi-bin libopenmpi-dev libhdf5-dev libturbojpeg0-dev libpng-dev libwebp-dev libxxhash-dev libfmt-dev
   nlohmann-json3-dev libboost-program-options-dev prometheus-cpp-dev libcivetweb-dev libgtest-dev libgmock-dev
   libstb-dev python3 python3-pip unzip)
-test_packages=(clang-format hdf5-tools prometheus python3-h5py python3-numpy curl procps shellcheck
-  prometheus-alertmanager python3-jsonschema python3-yaml slurm-wlm slurmctld slurmd slurm-client munge libpmix2 iproute2)
+test_packages=(clang-format hdf5-tools prometheus prometheus-pushgateway python3-h5py python3-numpy curl procps
+  shellcheck prometheus-alertmanager python3-jsonschema python3-yaml slurm-wlm slurmctld slurmd slurm-client munge libpmix2 iproute2)
 
 with_tests=0
 check_only=0

@@ -102,6 +102,12 @@ int train(const ResolvedConfig& resolved, World& world) {
   const Ranks ranks{world.control(), device_gradients ? *device_gradients : world.gradients(), world.statistics(), world.data()};
   TrainerOptions options;
   options.local_rank = world.local_rank();
+  if (backend) {
+    options.gpu_memory_bytes = [&] {
+      const auto memory = backend->memory();
+      return memory.total_bytes - memory.free_bytes;
+    };
+  }
   options.configuration = fingerprint_json(config);
   if (backend) options.trace_mirror = &backend->profiler_ranges();
   if (lock) options.may_publish = [&] { return lock->still_mine(); };

@@ -1,17 +1,16 @@
 #include "monitoring/metrics.h"
 
-#include <prometheus/check_names.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <map>
 #include <mutex>
 #include <sstream>
 
 #include "base/error.h"
+#include "monitoring/catalogue.h"
 
 namespace duet {
 namespace {
@@ -24,29 +23,22 @@ prometheus::Labels to_labels(const MetricLabels& labels) {
   return result;
 }
 
+const MetricRow& row_of(const std::string& name, MetricKind kind, const MetricLabels& labels) {
+  const auto& row = metric_row(name);
+  DUET_CHECK(row.kind == kind, "metric '{}' is of another kind in the catalogue", name);
+  const auto given = to_labels(labels);
+  bool same = given.size() == row.labels.size();
+  for (const auto label : row.labels) same = same && given.contains(std::string(label));
+  DUET_CHECK(same, "metric '{}' has other labels in the catalogue", name);
+  return row;
+}
+
 }  // namespace
 
 struct Metrics::State {
-  struct Declaration {
-    std::string kind, help;
-    std::vector<double> bounds;
-    bool operator==(const Declaration&) const = default;
-  };
-
   prometheus::Registry registry;
   mutable std::mutex mutex;
-  std::map<std::string, Declaration> declared;
   std::string run, rank = "0";
-
-  void declare(const std::string& name, Declaration declaration) {
-    DUET_CHECK(name.starts_with("duet_") && prometheus::CheckMetricName(name), "metric '{}' needs a name of the form duet_words_unit",
-               name);
-    DUET_CHECK(name.ends_with("_total") == (declaration.kind == "counter"), "metric '{}': counters, and only they, end in _total", name);
-    const std::lock_guard lock(mutex);
-    const auto [place, is_new] = declared.try_emplace(name, declaration);
-    DUET_CHECK(is_new || place->second == declaration, "metric '{}' is already a {} with another help or other buckets", name,
-               place->second.kind);
-  }
 };
 
 void Counter::add(double amount) const { counter_->Increment(amount); }
@@ -59,20 +51,20 @@ void Histogram::observe(double value) const { histogram_->Observe(value); }
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
-Counter Metrics::counter(const std::string& name, const std::string& help, const MetricLabels& labels) {
-  state_->declare(name, {"counter", help, {}});
-  return Counter(prometheus::BuildCounter().Name(name).Help(help).Register(state_->registry).Add(to_labels(labels)));
+Counter Metrics::counter(const std::string& name, const MetricLabels& labels) {
+  const auto& row = row_of(name, MetricKind::counter, labels);
+  return Counter(prometheus::BuildCounter().Name(name).Help(std::string(row.help)).Register(state_->registry).Add(to_labels(labels)));
 }
 
-Gauge Metrics::gauge(const std::string& name, const std::string& help, const MetricLabels& labels) {
-  state_->declare(name, {"gauge", help, {}});
-  return Gauge(prometheus::BuildGauge().Name(name).Help(help).Register(state_->registry).Add(to_labels(labels)));
+Gauge Metrics::gauge(const std::string& name, const MetricLabels& labels) {
+  const auto& row = row_of(name, MetricKind::gauge, labels);
+  return Gauge(prometheus::BuildGauge().Name(name).Help(std::string(row.help)).Register(state_->registry).Add(to_labels(labels)));
 }
 
-Histogram Metrics::histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds,
-                             const MetricLabels& labels) {
-  state_->declare(name, {"histogram", help, bounds});
-  return Histogram(prometheus::BuildHistogram().Name(name).Help(help).Register(state_->registry).Add(to_labels(labels), bounds));
+Histogram Metrics::histogram(const std::string& name, const MetricLabels& labels) {
+  const auto& row = row_of(name, MetricKind::histogram, labels);
+  auto& family = prometheus::BuildHistogram().Name(name).Help(std::string(row.help)).Register(state_->registry);
+  return Histogram(family.Add(to_labels(labels), row.bounds));
 }
 
 void Metrics::identify(const std::string& run, int rank) {
@@ -102,7 +94,5 @@ Metrics& metrics() {
   static auto* const registry = new Metrics;
   return *registry;
 }
-
-std::vector<double> duration_bounds() { return {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100}; }
 
 }  // namespace duet

@@ -1,7 +1,6 @@
 #pragma once
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace prometheus {
 class Counter;
@@ -51,8 +50,8 @@ class Histogram {
 };
 
 /// The process's metrics (prometheus-cpp's registry). Safe from all threads. Asking twice for the same name and labels gives the same
-/// metric.
-///   static const auto samples = metrics().counter("duet_loader_samples_total", "Samples handed to the trainer.");  samples.add(batch);
+/// metric. Help and buckets are those of the catalogue (monitoring/catalogue.h).
+///   static const auto checkpoints = metrics().counter("duet_checkpoints_total");  checkpoints.add();
 class Metrics {
  public:
   Metrics();
@@ -60,12 +59,10 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  /// Names begin with "duet_", use base units (seconds, bytes) and, for counters only, end in "_total". Throws InternalError otherwise, or
-  /// when the name is already of another kind or its help differs.
-  Counter counter(const std::string& name, const std::string& help, const MetricLabels& labels = {});
-  Gauge gauge(const std::string& name, const std::string& help, const MetricLabels& labels = {});
-  /// `bounds`: upper bounds of the buckets, ascending; the same for all labels of a name.
-  Histogram histogram(const std::string& name, const std::string& help, const std::vector<double>& bounds, const MetricLabels& labels = {});
+  /// Throw InternalError when the catalogue has no such metric, has it as another kind, or with other labels than those given.
+  Counter counter(const std::string& name, const MetricLabels& labels = {});
+  Gauge gauge(const std::string& name, const MetricLabels& labels = {});
+  Histogram histogram(const std::string& name, const MetricLabels& labels = {});
 
   /// The values of the labels run and rank, put on every metric when it is read.
   void identify(const std::string& run, int rank);
@@ -80,8 +77,5 @@ class Metrics {
 
 /// The one registry of this process.
 Metrics& metrics();
-
-/// Upper bounds for durations from 1 ms to 100 s, three a decade.
-std::vector<double> duration_bounds();
 
 }  // namespace duet

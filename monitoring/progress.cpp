@@ -76,12 +76,14 @@ void Progress::finish(const std::string& details) {
   sink_.line(line);
 }
 
+double Progress::seconds_left() const { return rate_ > 0 && total_ > done_ ? static_cast<double>(total_ - done_) / rate_ : 0; }
+
 std::string Progress::text(const std::string& details) const {
   auto line = total_ > 0 ? fmt::format("{} {}/{}", what_, done_, total_) : fmt::format("{} {} {}", what_, done_, unit_);
   if (!details.empty()) line += " · " + details;
   if (rate_ <= 0) return line;
   line += " · " + rate_text(rate_, unit_);
-  if (total_ > done_) line += fmt::format(" · {} left", human_duration(static_cast<double>(total_ - done_) / rate_));
+  if (total_ > done_) line += fmt::format(" · {} left", human_duration(seconds_left()));
   return line;
 }
 

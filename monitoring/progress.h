@@ -40,6 +40,8 @@ class Progress {
 
   /// Units a second, smoothed over about the last 30 seconds; 0 before the second update.
   double rate() const { return rate_; }
+  /// At that rate; 0 while it or the total is not known.
+  double seconds_left() const;
 
  private:
   std::string text(const std::string& details) const;

@@ -16,6 +16,7 @@ struct RunConfig {
   int threads = 0;                    ///< compute threads a rank; 0: cores of the host divided by its ranks
   std::int64_t evaluate_every = 200;  ///< retrieval steps between evaluations on the validation split; 0: at the end of a stage only
   std::int64_t samples_every = 500;   ///< steps between pictures of generated sketches in RUN/samples; 0: none
+  std::int64_t skipped_limit = 0;     ///< updates in a row that may be skipped because a gradient is not finite; one more ends the run
   std::string sketch_polarity = "white_on_black";  ///< white_on_black | dark_on_white: rasters for retrieval and discriminator
 };
 
@@ -136,6 +137,7 @@ struct MonitoringConfig {
   std::int64_t log_every = 10;    ///< steps between lines of metrics.jsonl
   std::string trace_steps = "0";  ///< FIRST:LAST, counted over all stages from 1 on: steps that are traced; 0: none
   bool tensorboard = false;       ///< also write event files into RUN/tensorboard
+  std::string push_url;           ///< Pushgateway that gets rank 0's last state; empty: none
 };
 
 struct TrainingConfig {

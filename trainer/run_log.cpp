@@ -1,13 +1,31 @@
 #include "trainer/run_log.h"
 
+#include <unistd.h>
+
+#include <cmath>
+#include <set>
+
 #include "base/log.h"
 #include "base/time.h"
+#include "monitoring/discovery.h"
+#include "monitoring/metrics.h"
+#include "monitoring/push.h"
 
 namespace duet {
 namespace {
 
+// The others stand beside "loss" in a line of metrics.jsonl.
 bool is_loss(const std::string& name) {
-  return name != "certainty" && name != "reward" && name != "drawn_steps" && name != "gradient_norm";
+  static const std::set<std::string> losses{"total", "labelled", "pool", "distillation", "discriminator", "reconstruction", "divergence"};
+  return losses.contains(name);
+}
+
+bool is_shown(const std::string& name) { return is_loss(name) || name == "certainty" || name == "reward"; }
+
+std::int64_t starts_in(const std::filesystem::path& rank_log) {
+  std::int64_t starts = 0;
+  for_each_event(rank_log, [&](const Json& line) { starts += line.value("event", "") == "start" ? 1 : 0; });
+  return starts;
 }
 
 std::int64_t total_step_of(const Json& line) { return line.value("total_step", std::int64_t{0}); }
@@ -24,7 +42,10 @@ std::string shown_stage(const PhaseSteps& planned) { return planned.phase == "di
 }  // namespace
 
 RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank, std::int64_t resumed_total_step)
-    : config_(config), rank_(rank) {
+    : config_(config),
+      rank_(rank),
+      metrics_(ranks, Schedule(config).total_steps(),
+               starts_in(std::filesystem::path(config.run.folder) / "log" / fmt::format("rank-{}.jsonl", rank))) {
   const std::filesystem::path folder(config.run.folder);
   rank_log_ = std::make_unique<EventLog>(folder / "log" / fmt::format("rank-{}.jsonl", rank));
   if (rank == 0) {
@@ -34,7 +55,14 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
   if (rank == 0 && config.monitoring.tensorboard)
     tensorboard_ = std::make_unique<TensorBoard>(folder / "tensorboard", resumed_total_step + 1);
   metrics().identify(folder.filename().string(), rank);
-  status_ = Json{{"run", config.run.folder}, {"rank", rank}, {"ranks", ranks}, {"stage", "starting"}, {"since", utc_now()}};
+  status_ = Json{{"run", config.run.folder},
+                 {"rank", rank},
+                 {"ranks", ranks},
+                 {"stage", "starting"},
+                 {"since", utc_now()},
+                 {"total_step", resumed_total_step},
+                 {"planned_steps", Schedule(config).total_steps()},
+                 {"stop_reason", nullptr}};
   if (config.monitoring.port >= 0) {
     HttpPages pages;
     pages.unready = [this] {
@@ -52,28 +80,58 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
   rank_log_->write(std::move(start));
 }
 
-void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, std::int64_t samples, double seconds,
+RunLog::~RunLog() {
+  if (published_) remove_scrape_targets(config_.run.folder);
+}
+
+void RunLog::publish(Communicator& control) {
+  char host[256] = "localhost";
+  ::gethostname(host, sizeof host - 1);
+  const Json own{{"host", host}, {"address", server_ ? scrape_address(config_.monitoring.address, host, server_->port()) : ""}};
+  const auto all = control.all_gather_strings(own.dump());
+  if (rank_ != 0) return;
+  std::vector<ScrapeTarget> targets;
+  for (const auto& text : all) {
+    const auto json = parse_json(text, "endpoint of a rank");
+    targets.push_back({json.at("host"), json.at("address")});
+  }
+  write_scrape_targets(config_.run.folder, targets);
+  published_ = true;
+}
+
+void RunLog::status(const std::function<void(Json&)>& change) {
+  const std::lock_guard lock(mutex_);
+  change(status_);
+  status_["time"] = utc_now();
+}
+
+void RunLog::directive(const Directive& directive, std::int64_t newest_generation) {
+  metrics_.directive(directive, newest_generation);
+  status([&](Json& status) { status["directive"] = to_json(directive); });
+}
+
+void RunLog::pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded) {
+  metrics_.pool(generation, photos, excluded);
+  status([&](Json& status) { status["pool"] = {{"generation", generation}, {"photos", photos}, {"excluded", excluded}}; });
+}
+
+void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
                   double wait_seconds) {
-  const MetricLabels labels{.phase = planned.phase, .stage = planned.stage};
-  metrics().counter("duet_steps_total", "Training steps done.", labels).add();
-  metrics()
-      .counter("duet_samples_total", "Photos and sketches that passed the trained networks, over all ranks.", labels)
-      .add(static_cast<double>(samples));
-  metrics().histogram("duet_step_seconds", "Duration of a training step.", duration_bounds(), labels).observe(seconds);
-  metrics().counter("duet_data_wait_seconds_total", "Time this rank waited for decoded samples.", labels).add(wait_seconds);
-  for (const auto& [name, value] : scalars) {
-    const auto metric = name == "total" ? "duet_loss" : is_loss(name) ? "duet_loss_" + name : "duet_" + name;
-    metrics().gauge(metric, "Value of '" + name + "' in the last step, over all ranks.", labels).set(value);
-  }
-  {
-    const std::lock_guard lock(mutex_);
+  metrics_.step(planned, counts.total(), scalars, samples, seconds, wait_seconds);
+  status([&](Json& status) {
     ready_ = true;
-    status_["stage"] = shown_stage(planned);
-    status_["phase"] = planned.phase;
-    status_["counts"] = to_json(counts);
-    status_["step_seconds"] = seconds;
-    status_["time"] = utc_now();
-  }
+    status["stage"] = shown_stage(planned);
+    status["phase"] = planned.phase;
+    status["counts"] = to_json(counts);
+    status["total_step"] = counts.total();
+    status["step_seconds"] = seconds;
+    auto& values = status["values"] = Json::object();
+    for (const auto& [name, value] : scalars) values[name] = std::isfinite(value) ? Json(value) : Json();
+    if (progress_ && progress_->rate() > 0) {
+      status["steps_per_second"] = progress_->rate();
+      status["stage_seconds_left"] = progress_->seconds_left();
+    }
+  });
   if (rank_ != 0) return;
   if (window_phase_ != planned.phase) window_.clear();
   window_phase_ = planned.phase;
@@ -113,7 +171,7 @@ void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Sca
   }
   std::string details;
   for (const auto& [name, value] : scalars) {
-    if (name == "gradient_norm") continue;
+    if (!is_shown(name)) continue;
     details += fmt::format("{}{} {:.3g}", details.empty() ? "" : ", ", name == "total" ? "loss" : name, value);
   }
   progress_->update(done, details);
@@ -132,7 +190,7 @@ void RunLog::event(const StepCounts& counts, const std::string& stage, Json even
 }
 
 void RunLog::bad_sample(const std::string& reason) {
-  metrics().counter("duet_quarantined_samples_total", "Samples that could not be read and were replaced.").add();
+  metrics().counter("duet_quarantined_samples_total").add();
   warn("{} Another sample stands in for it.", reason);
   rank_log_->write(Json{{"event", "bad_sample"}, {"reason", reason}});
 }
@@ -149,11 +207,25 @@ void RunLog::stage_ends(const std::string& stage) {
   }
 }
 
-void RunLog::finished() {
+void RunLog::finished(const std::string& reason) {
   stage_ends(progress_stage_);
-  rank_log_->write(Json{{"event", "end"}});
-  const std::lock_guard lock(mutex_);
-  status_["stage"] = "finished";
+  rank_log_->write(Json{{"event", "end"}, {"reason", reason}});
+  status([&](Json& status) {
+    status["stage"] = "finished";
+    status["stop_reason"] = reason.empty() ? "complete" : reason;
+  });
+  metrics_.stopped(reason);
+  push();
+}
+
+void RunLog::failed() {
+  metrics_.failed();
+  push();
+}
+
+void RunLog::push() const {
+  if (rank_ == 0 && !config_.monitoring.push_url.empty())
+    push_metrics(config_.monitoring.push_url, std::filesystem::path(config_.run.folder).filename().string());
 }
 
 }  // namespace duet

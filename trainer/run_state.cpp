@@ -66,7 +66,7 @@ Learner& RunState::learner(const std::string& name, const std::function<std::uni
   if (!made) {
     made = make();
     if (const auto saved = saved_learners_.find(name); saved != saved_learners_.end()) {
-      made->load(saved->second.first, saved->second.second);
+      made->load(saved->second.state, saved->second.order, saved->second.skipped_in_a_row);
       saved_learners_.erase(saved);
     }
   }
@@ -76,7 +76,7 @@ Learner& RunState::learner(const std::string& name, const std::function<std::uni
 Learner& RunState::retrieval_learner() {
   return learner("retrieval", [&] {
     const AdamOptions adam{.weight_decay = config_.retrieval.weight_decay, .clip = config_.retrieval.clip};
-    return std::make_unique<Learner>(networks.retrieval->parameters(), ranks_.gradients, config_.cluster, adam);
+    return std::make_unique<Learner>(networks.retrieval->parameters(), ranks_.gradients, config_.cluster, adam, config_.run.skipped_limit);
   });
 }
 
@@ -84,21 +84,23 @@ Learner& RunState::generator_learner(bool joint) {
   if (!joint) {
     return learner("generator", [&] {
       const AdamOptions adam{.beta1 = kGeneratorBeta, .clip = config_.generator.clip};
-      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster, adam);
+      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster, adam,
+                                       config_.run.skipped_limit);
     });
   }
   return learner("generator-joint", [&] {
     const bool last_layer = config_.joint.generator_scope == "last_layer";
     auto parameters = last_layer ? networks.generator->output_parameters() : networks.generator->trained_parameters();
     // The phase itself clips its two gradients, apart.
-    return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster, AdamOptions{.beta1 = kGeneratorBeta});
+    return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster, AdamOptions{.beta1 = kGeneratorBeta},
+                                     config_.run.skipped_limit);
   });
 }
 
 Learner& RunState::discriminator_learner() {
   return learner("discriminator", [&] {
     return std::make_unique<Learner>(networks.discriminator->parameters(), ranks_.gradients, config_.cluster,
-                                     AdamOptions{.beta1 = kGeneratorBeta});
+                                     AdamOptions{.beta1 = kGeneratorBeta}, config_.run.skipped_limit);
   });
 }
 
@@ -141,21 +143,24 @@ CheckpointContent RunState::content() const {
   if (networks.teacher) files[file_of("teacher")] = networks.teacher->state();
   if (networks.generator) files[file_of("generator")] = networks.generator->state();
   if (networks.discriminator) files[file_of("discriminator")] = networks.discriminator->state();
-  Json orders = Json::object();
+  Json orders = Json::object(), skipped = Json::object();
   for (const auto& [name, made] : learners_) {
     files[optimiser_file_of(name)] = made->state();
     orders[name] = made->order();
+    skipped[name] = made->skipped_in_a_row();
   }
   for (const auto& [name, saved] : saved_learners_) {
-    files[optimiser_file_of(name)] = saved.first;
-    orders[name] = saved.second;
+    files[optimiser_file_of(name)] = saved.state;
+    orders[name] = saved.order;
+    skipped[name] = saved.skipped_in_a_row;
   }
   Json places = saved_places_;
   for (const auto& [key, phase] : phases_) {
     if (const auto place = phase->place(); !place.is_null()) places[key] = place;
   }
   content.progress = Json{{"counts", to_json(counts)},  {"joint_begun", joint_begun}, {"stores", known_stores(streams.data())},
-                          {"streams", streams.state()}, {"places", places},           {"orders", orders}};
+                          {"streams", streams.state()}, {"places", places},           {"orders", orders},
+                          {"skipped_in_a_row", skipped}};
   return content;
 }
 
@@ -179,7 +184,9 @@ void RunState::restore(const Checkpoint& checkpoint) {
   streams.load_state(member<Json>(progress, "streams", subject));
   saved_places_ = member<Json>(progress, "places", subject);
   const auto orders = member<Json>(progress, "orders", subject);
-  for (const auto& [name, order] : orders.items()) saved_learners_[name] = {checkpoint.read(optimiser_file_of(name)), order};
+  const auto skipped = member<Json>(progress, "skipped_in_a_row", subject);
+  for (const auto& [name, order] : orders.items())
+    saved_learners_[name] = {checkpoint.read(optimiser_file_of(name)), order, member<std::int64_t>(skipped, name.c_str(), subject)};
 }
 
 void RunState::require_equal_weights() const {

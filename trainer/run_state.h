@@ -48,7 +48,12 @@ class RunState {
   FeatureCache cache_;
   // Made when first used; what a checkpoint says of them waits until then.
   std::map<std::string, std::unique_ptr<Learner>> learners_;
-  std::map<std::string, std::pair<std::vector<NamedTensor>, Json>> saved_learners_;
+  struct SavedLearner {
+    std::vector<NamedTensor> state;
+    Json order;
+    std::int64_t skipped_in_a_row = 0;
+  };
+  std::map<std::string, SavedLearner> saved_learners_;
   std::map<std::string, std::unique_ptr<Phase>> phases_;
   Json saved_places_ = Json::object();
 };

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cluster/stop_signal.h"
 #include "datasets/sketch/svg.h"
+#include "monitoring/metrics.h"
 #include "trainer/generator_evaluation.h"
 #include "trainer/run_log.h"
 #include "trainer/run_report.h"
@@ -76,6 +77,8 @@ struct Trainer::Impl : DirectiveSource {
                                                                                                  .observer = {}});
     }
     state.require_equal_weights();
+    log->publish(ranks.control);
+    if (const auto& pool = data.training.pool) log->pool(pool->generation(), pool->photo_count(), data.look_alikes);
     if (data.look_alikes > 0) {
       log->announce(fmt::format("{} pool photos look like a validation or test photo and are left out.", data.look_alikes));
     }
@@ -169,14 +172,16 @@ struct Trainer::Impl : DirectiveSource {
 
   Directive next_directive() {
     const TraceSpan span("directive", SpanKind::control);
-    return coordinator.next();
+    const auto directive = coordinator.next();
+    log->directive(directive, coordinator.state().newest_generation);
+    return directive;
   }
 
   TrainingOutcome leave(TrainingOutcome outcome) {
     if (checkpoints) checkpoints->finish();
     trace.finish();
     ranks.control.barrier();  // no rank leaves before the state is on disk
-    log->finished();
+    log->finished(outcome.stop_reason);
     return outcome;
   }
 
@@ -186,7 +191,7 @@ struct Trainer::Impl : DirectiveSource {
       results["initial"] = measure_all();
       write_results();
     }
-    if (stage == "joint" && !state.joint_begun) judge_generator("supervised");
+    if (stage == "joint" && !state.joint_begun) judge_generator("supervised", stage);
   }
 
   Json measure_all() {
@@ -194,11 +199,13 @@ struct Trainer::Impl : DirectiveSource {
     return validation.measure_all();
   }
 
-  void judge_generator(const std::string& after) {
+  void judge_generator(const std::string& after, const std::string& stage) {
     if (config.retrieval.steps == 0 && config.retrieval.initial.empty()) return;  // a network that nothing has trained is no judge
     const TraceSpan span("judge generator", SpanKind::evaluation);
     const auto figures = validation.judge_generator();
     if (figures.is_null()) return;
+    log->generator(stage, figures);
+    log->event(state.counts, stage, Json{{"generator", figures}});
     results["generator"][after] = figures;
     write_results();
   }
@@ -223,6 +230,7 @@ struct Trainer::Impl : DirectiveSource {
         stop = agree(scalars);
         if (since_ownership.seconds() > kOwnershipSeconds) require_ownership();
       }
+      if (options.gpu_memory_bytes) metrics().gauge("duet_gpu_memory_bytes").set(static_cast<double>(options.gpu_memory_bytes()));
       log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
       for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
       if (stop && step + 1 < directive.steps) {
@@ -249,6 +257,7 @@ struct Trainer::Impl : DirectiveSource {
     const auto figures = validation.validate();
     if (figures.is_null()) return;
     log->event(state.counts, stage, Json{{"evaluation", figures}});
+    log->evaluation(stage, figures);
     score = figures["last"]["acc@1"].get<double>();
     scored_at = state.counts.total();
     std::string text =
@@ -263,11 +272,15 @@ struct Trainer::Impl : DirectiveSource {
   void end_stage(const std::string& stage) {
     stage_ended = false;
     log->stage_ends(stage);
-    if (stage == "retrieval" || stage == "joint") results[stage == "joint" ? "joint" : "supervised"] = measure_all();
+    if (stage == "retrieval" || stage == "joint") {
+      const auto figures = measure_all();
+      if (figures.contains("validation")) log->evaluation(stage, figures["validation"]);
+      results[stage == "joint" ? "joint" : "supervised"] = figures;
+    }
     write_results();
-    if (stage == "joint") judge_generator("joint");
+    if (stage == "joint") judge_generator("joint", stage);
     const bool last_of_run = config.joint.steps == 0 && (stage == "retrieval" || (stage == "pairs" && config.retrieval.steps == 0));
-    if (last_of_run) judge_generator("supervised");
+    if (last_of_run) judge_generator("supervised", stage);
   }
 
   void write_results() {
@@ -299,6 +312,7 @@ struct Trainer::Impl : DirectiveSource {
     if (data.test) held_out.push_back(*data.test);
     const auto alike = find_look_alikes(view, held_out);
     state.streams.adopt_pool(view, alike.excluded);
+    log->pool(generation, view.photo_count(), alike.count);
     log->event(state.counts, stage,
                Json{{"pool_generation", generation}, {"pool_photos", view.photo_count()}, {"look_alikes", alike.count}});
     log->announce(
@@ -346,7 +360,14 @@ Trainer::Trainer(const TrainingConfig& config, const Ranks& ranks, const Device&
 
 Trainer::~Trainer() = default;
 
-TrainingOutcome Trainer::run() { return impl_->run(); }
+TrainingOutcome Trainer::run() {
+  try {
+    return impl_->run();
+  } catch (...) {
+    impl_->log->failed();
+    throw;
+  }
+}
 
 void Trainer::write_report() {
   impl_->require_ownership();

@@ -14,6 +14,7 @@ namespace duet {
 
 struct TrainerOptions {
   int local_rank = 0;
+  std::function<std::int64_t()> gpu_memory_bytes = {};  ///< in use on this rank's GPU; none: no GPU
   Json configuration = Json::object();  ///< the options that must not change when a run is continued, name to text; kept in checkpoints
   TraceMirror* trace_mirror = nullptr;  ///< gets the spans that are traced, too
   std::function<bool()> may_publish;    ///< is this job still the owner of the run's folder? Asked on rank 0

@@ -63,7 +63,7 @@ class NcclCommunicator::OperationCompletion : public Completion {
   OperationCompletion(NcclCommunicator& owner, std::shared_ptr<Operation> operation, std::unique_ptr<Completion> issuing)
       : owner_(owner), operation_(std::move(operation)), issuing_(std::move(issuing)) {}
 
-  void wait() override {
+  void do_wait() override {
     issuing_->wait();
     owner_.throw_if_failed();
     check_cuda(cudaStreamWaitEvent(kDefaultStream, operation_->finished.get(), 0), "let the default stream wait for NCCL");

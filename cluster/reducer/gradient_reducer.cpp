@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "cluster/reducer/tensor_collectives.h"
+#include "monitoring/metrics.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -197,13 +198,17 @@ void GradientReducer::State::launch(Bucket& bucket) {
   // Sent all the same: the other ranks wait for it, and learn in finish() whose fault it is.
   bucket.completion = communicator.all_reduce_async(bucket.carried.data_ptr(), bucket.carried.numel(), data_type_of(bucket.carried));
   ++statistics.buckets;
-  statistics.bytes += bucket.carried.numel() * static_cast<std::int64_t>(bucket.carried.element_size());
+  const auto bytes = bucket.carried.numel() * static_cast<std::int64_t>(bucket.carried.element_size());
+  statistics.bytes += bytes;
+  metrics().counter("duet_communication_bytes_total").add(static_cast<double>(bytes));
 }
 
 void GradientReducer::State::land(Bucket& bucket) {
   const at::NoGradGuard no_grad;
   bucket.completion->wait();
-  statistics.seconds_in_flight += bucket.completion->seconds();
+  const auto seconds = bucket.completion->seconds();
+  statistics.seconds_in_flight += seconds;
+  metrics().counter("duet_communication_seconds_total").add(seconds);
   bucket.completion.reset();
   if (bucket.peaks.defined() && not_finite == kNobody) {
     const auto peaks = bucket.peaks.to(at::kCPU, at::kDouble);
@@ -310,7 +315,9 @@ void GradientReducer::finish() {
   for (auto& bucket : s.buckets) s.land(bucket);
   s.agree_on_faults();
   if (s.agreed.empty()) s.agree_on_order();
-  s.statistics.seconds_waited += waiting.seconds();
+  const auto exposed = waiting.seconds();
+  s.statistics.seconds_waited += exposed;
+  metrics().counter("duet_communication_exposed_seconds_total").add(exposed);
   ++s.statistics.steps;
 }
 

@@ -7,11 +7,17 @@
 #include "base/file.h"
 #include "datasets/store/shard.h"
 #include "datasets/store/shard_cache.h"
+#include "monitoring/metrics.h"
 
 namespace duet {
 namespace {
 
 constexpr std::int64_t kScanBlock = 4096;
+
+void count_bytes(std::size_t bytes) {
+  static const auto read = metrics().counter("duet_read_bytes_total");
+  read.add(static_cast<double>(bytes));
+}
 
 }  // namespace
 
@@ -105,6 +111,9 @@ PhotoInfo StoreView::photo_info(std::int64_t index) const {
 PhotoInfo StoreView::read_photo(std::int64_t index, std::vector<std::byte>& out) const {
   const auto& part = part_of_photo(index);
   auto entry = store_->shard(part.shard)->read_photo(index - part.first_photo, out);
+  static const auto photos = metrics().counter("duet_photos_read_total");
+  photos.add();
+  count_bytes(out.size());
   return {
       std::move(entry.id), store_->manifest().shards[part.shard].split, entry.width, entry.height, entry.hash, entry.stored_bytes, 0, 0};
 }
@@ -112,6 +121,7 @@ PhotoInfo StoreView::read_photo(std::int64_t index, std::vector<std::byte>& out)
 SketchRecord StoreView::read_sketch(std::int64_t index) const {
   const auto& part = part_of_sketch(index);
   auto entry = store_->shard(part.shard)->read_sketch(index - part.first_sketch);
+  count_bytes(entry.points.size() * sizeof entry.points[0]);
   return {std::move(entry.id), store_->manifest().shards[part.shard].split, entry.photo < 0 ? -1 : part.first_photo + entry.photo,
           std::move(entry.points)};
 }

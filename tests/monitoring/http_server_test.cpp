@@ -67,10 +67,10 @@ TEST(HttpServer, ServesTheFourPages) {
 }
 
 TEST(HttpServer, ServesTheProcessMetricsByDefault) {
-  metrics().gauge("duet_test_of_the_server", "Made by a test.").set(41);
+  metrics().gauge("duet_reward").set(41);
   const auto server = HttpServer::start("127.0.0.1", 0, 0, {});
   ASSERT_NE(server, nullptr);
-  EXPECT_THAT(get(*server, "/metrics"), HasSubstr("duet_test_of_the_server{"));
+  EXPECT_THAT(get(*server, "/metrics"), HasSubstr("duet_reward{"));
 }
 
 TEST(HttpServer, ServesNothingElse) {

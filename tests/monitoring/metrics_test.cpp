@@ -4,10 +4,13 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "monitoring/catalogue.h"
+#include "monitoring/metrics.h"
 
 namespace duet {
 namespace {
@@ -17,35 +20,51 @@ using testing::Not;
 
 TEST(Metrics, CarryRunAndRankThoughMadeBeforeTheyWereKnown) {
   Metrics registry;
-  const auto samples = registry.counter("duet_loader_samples_total", "Samples handed out.");
-  const auto loss = registry.gauge("duet_loss", "Loss.", {.phase = "RetrievalFit", .network = "retrieval"});
+  const auto samples = registry.counter("duet_photos_read_total");
+  const auto rate = registry.gauge("duet_learning_rate", {.phase = "retrieval_fit", .network = "retrieval"});
   samples.add(16);
   samples.add();
-  loss.set(0.25);
+  rate.set(0.25);
   registry.identify("chairs \"1\"", 3);
   const auto text = registry.text();
-  EXPECT_THAT(text, HasSubstr("duet_loader_samples_total{run=\"chairs \\\"1\\\"\",rank=\"3\"} 17\n"));
-  EXPECT_THAT(text, HasSubstr("duet_loss{run=\"chairs \\\"1\\\"\",rank=\"3\",network=\"retrieval\",phase=\"RetrievalFit\"} 0.25\n"));
+  EXPECT_THAT(text, HasSubstr("duet_photos_read_total{run=\"chairs \\\"1\\\"\",rank=\"3\"} 17\n"));
+  EXPECT_THAT(text,
+              HasSubstr("duet_learning_rate{run=\"chairs \\\"1\\\"\",rank=\"3\",network=\"retrieval\",phase=\"retrieval_fit\"} 0.25\n"));
   EXPECT_THAT(text, Not(HasSubstr("stage=")));
 }
 
 TEST(Metrics, TheSameNameAndLabelsAreTheSameMetric) {
   Metrics registry;
-  registry.counter("duet_steps_total", "Steps.", {.stage = "joint"}).add(2);
-  registry.counter("duet_steps_total", "Steps.", {.stage = "joint"}).add(3);
-  registry.counter("duet_steps_total", "Steps.", {.stage = "retrieval"}).add(1);
-  EXPECT_EQ(registry.counter("duet_steps_total", "Steps.", {.stage = "joint"}).value(), 5);
+  registry.counter("duet_steps_total", {.phase = "p", .stage = "joint"}).add(2);
+  registry.counter("duet_steps_total", {.phase = "p", .stage = "joint"}).add(3);
+  registry.counter("duet_steps_total", {.phase = "p", .stage = "retrieval"}).add(1);
+  EXPECT_EQ(registry.counter("duet_steps_total", {.phase = "p", .stage = "joint"}).value(), 5);
 }
 
-TEST(Metrics, RefuseNamesThatBreakTheRules) {
+TEST(Metrics, AreThoseOfTheCatalogueOnly) {
   Metrics registry;
-  EXPECT_THROW(registry.counter("loader_samples_total", ""), InternalError);
-  EXPECT_THROW(registry.counter("duet_samples", ""), InternalError);
-  EXPECT_THROW(registry.gauge("duet_samples_total", ""), InternalError);
-  EXPECT_THROW(registry.gauge("duet_two words", ""), InternalError);
-  registry.gauge("duet_depth", "Batches ready.");
-  EXPECT_THROW(registry.gauge("duet_depth", "Something else."), InternalError);
-  EXPECT_THROW(registry.histogram("duet_depth", "Batches ready.", {1, 2}), InternalError);
+  EXPECT_THROW(registry.gauge("duet_losses"), InternalError);
+  EXPECT_THROW(registry.gauge("duet_checkpoints_total"), InternalError);
+  EXPECT_THROW(registry.counter("duet_loss", {.phase = "retrieval_fit", .stage = "retrieval"}), InternalError);
+  EXPECT_THROW(registry.gauge("duet_loss", {.phase = "retrieval_fit"}), InternalError);
+  EXPECT_THROW(registry.gauge("duet_reward", {.stage = "joint"}), InternalError);
+}
+
+TEST(Catalogue, KeepsTheRulesOfNames) {
+  std::set<std::string_view> names;
+  for (const auto& row : metric_catalogue()) {
+    EXPECT_TRUE(names.insert(row.name).second) << row.name << " twice";
+    EXPECT_TRUE(row.name.starts_with("duet_")) << row.name;
+    EXPECT_EQ(row.name.ends_with("_total"), row.kind == MetricKind::counter) << row.name;
+    EXPECT_EQ(row.bounds.empty(), row.kind != MetricKind::histogram) << row.name;
+    EXPECT_TRUE(row.help.ends_with(".")) << row.name;
+    for (const auto label : row.labels) EXPECT_THAT(label, testing::AnyOf("phase", "stage", "network")) << row.name;
+  }
+}
+
+TEST(Catalogue, DocumentationHasTheTableAsItIs) {
+  EXPECT_THAT(read_file(DOCS "/monitoring.md"), HasSubstr(metrics_markdown())) << "docs/monitoring.md is to hold this table:\n"
+                                                                               << metrics_markdown();
 }
 
 TEST(Metrics, CountFromManyThreadsWhileBeingRead) {
@@ -53,22 +72,22 @@ TEST(Metrics, CountFromManyThreadsWhileBeingRead) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
-      const auto counter = registry.counter("duet_things_total", "Things.");
+      const auto counter = registry.counter("duet_checkpoints_total");
       for (int k = 0; k < 1000; ++k) counter.add();
     });
   }
   for (int k = 0; k < 20; ++k) (void)registry.text();
   threads.clear();
-  EXPECT_EQ(registry.counter("duet_things_total", "Things.").value(), 4000);
+  EXPECT_EQ(registry.counter("duet_checkpoints_total").value(), 4000);
 }
 
 // The judge is Prometheus's own checker.
 TEST(Metrics, TextPassesPromtool) {
   Metrics registry;
   registry.identify("quickstart", 0);
-  registry.counter("duet_loader_samples_total", "Samples handed to the trainer.").add(3);
-  registry.gauge("duet_loader_ready_batches", "Batches decoded ahead of the trainer.").set(4);
-  const auto step = registry.histogram("duet_step_seconds", "Time of a step.", duration_bounds(), {.phase = "RetrievalFit"});
+  registry.counter("duet_photos_read_total").add(3);
+  registry.gauge("duet_reward").set(4);
+  const auto step = registry.histogram("duet_step_seconds", {.phase = "retrieval_fit", .stage = "retrieval"});
   step.observe(0.03);
   step.observe(250);
   TemporaryFolder folder;

@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/time.h"
+#include "monitoring/metrics.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -254,6 +256,7 @@ CheckpointFolder::~CheckpointFolder() {
 }
 
 void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content) {
+  const Stopwatch stall;
   finish();
   CheckpointContent copy{.files = {}, .progress = content.progress, .score = content.score};
   at::NoGradGuard no_gradients;
@@ -268,7 +271,9 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
     TraceSpan span("write checkpoint", SpanKind::checkpoint);
     span.with("step", step);
     try {
+      const Stopwatch watch;
       write(step, copy);
+      count_good(step, watch.seconds());
     } catch (const CannotWrite&) {
       failure_ = std::current_exception();
     } catch (const std::exception& error) {
@@ -276,11 +281,26 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
           CannotWrite("{}: the checkpoint of step {} was not written: {}", checkpoints_.string(), step, error.what()));
     }
   });
+  metrics().histogram("duet_checkpoint_stall_seconds").observe(stall.seconds());
 }
 
 void CheckpointFolder::finish() {
   if (writer_.joinable()) writer_.join();
-  if (auto failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+  if (auto failure = std::exchange(failure_, nullptr)) {
+    metrics().counter("duet_checkpoint_failures_total").add();
+    std::rethrow_exception(failure);
+  }
+}
+
+void CheckpointFolder::count_good(std::int64_t step, double seconds) const {
+  std::uintmax_t bytes = 0;
+  std::error_code gone;  // thinned out or taken over meanwhile
+  for (const auto& item : fs::directory_iterator(checkpoints_ / folder_name(step), gone)) bytes += item.file_size(gone);
+  metrics().counter("duet_checkpoints_total").add();
+  metrics().histogram("duet_checkpoint_write_seconds").observe(seconds);
+  metrics().gauge("duet_checkpoint_time_seconds").set(unix_seconds());
+  metrics().gauge("duet_checkpoint_step").set(static_cast<double>(step));
+  metrics().gauge("duet_checkpoint_bytes").set(static_cast<double>(bytes));
 }
 
 void CheckpointFolder::write(std::int64_t step, const CheckpointContent& content) {

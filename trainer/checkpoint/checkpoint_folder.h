@@ -96,6 +96,7 @@ class CheckpointFolder {
 
  private:
   void write(std::int64_t step, const CheckpointContent& content);
+  void count_good(std::int64_t step, double seconds) const;
   void thin_out(const std::filesystem::path& newest);
   void reached(SaveStage stage);
   void require_ownership(std::int64_t step);

@@ -5,8 +5,8 @@
 
 namespace duet {
 
-double train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
-                           const Tensor& generated_photos, const Tensor& generated_rasters) {
+Scalars train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
+                            const Tensor& generated_photos, const Tensor& generated_rasters) {
   const auto ranks = context.ranks.size();
   const auto human = human_photos.size(0), generated = generated_photos.size(0);
   Tensor loss;
@@ -16,8 +16,10 @@ double train_discriminator(const PhaseContext& context, Learner& learner, const 
         context.networks.discriminator->logits(at::cat({human_photos, generated_photos}), at::cat({human_rasters, generated_rasters}));
     loss = adversarial_loss(logits.narrow(0, 0, human), human * ranks, logits.narrow(0, human, generated), generated * ranks);
   }
-  learner.apply(loss, context.config.discriminator.learning_rate);
-  return loss.item<double>();
+  const auto rate = context.config.discriminator.learning_rate;
+  const auto norm = learner.apply(loss, rate);
+  return {
+      {"discriminator", loss.item<double>()}, {"discriminator_gradient_norm", norm / ranks}, {"discriminator_learning_rate", rate / ranks}};
 }
 
 DiscriminatorWarmup::DiscriminatorWarmup(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
@@ -31,9 +33,8 @@ Scalars DiscriminatorWarmup::step(std::int64_t done) {
   const auto map = encoded_maps(context_, CacheSource::pool_map, pool.photo, pool.flipped, pool_photos);
   const auto drawn =
       draw_sketches(context_, map, {StreamName::warmup_pairs, done, pool.position}, context_.config.joint.temperature, false);
-  const auto loss = train_discriminator(context_, learner_, photos_of(pairs, side, device), rasters_of(pairs, side, device), pool_photos,
-                                        rasters_of(context_, drawn.sketches));
-  return {{"discriminator", loss}};
+  return train_discriminator(context_, learner_, photos_of(pairs, side, device), rasters_of(pairs, side, device), pool_photos,
+                             rasters_of(context_, drawn.sketches));
 }
 
 }  // namespace duet

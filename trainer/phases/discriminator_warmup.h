@@ -11,15 +11,19 @@ class DiscriminatorWarmup : public Phase {
   DiscriminatorWarmup(const PhaseContext& context, Learner& learner);
 
   Scalars step(std::int64_t done) override;
-  std::int64_t samples_per_step() const override { return context_.config.joint.labelled_batch + context_.config.joint.pool_batch; }
+  StepSamples samples_per_step() const override {
+    const auto& joint = context_.config.joint;
+    const auto photos = joint.labelled_batch + joint.pool_batch;
+    return {.samples = photos, .photos = photos, .pseudo_sketches = joint.pool_batch};
+  }
 
  private:
   PhaseContext context_;
   Learner& learner_;
 };
 
-/// One step of D on these pairs (paper Eq. 5): one forward pass over all. Returns the rank's share of the loss.
-double train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
-                           const Tensor& generated_photos, const Tensor& generated_rasters);
+/// One step of D on these pairs (paper Eq. 5): one forward pass over all. Returns what a step reports of it, as the rank's share.
+Scalars train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
+                            const Tensor& generated_photos, const Tensor& generated_rasters);
 
 }  // namespace duet

@@ -1,5 +1,7 @@
 #include "trainer/phases/feature_cache.h"
 
+#include "monitoring/metrics.h"
+
 namespace duet {
 
 Tensor FeatureCache::get(const std::vector<Key>& keys, const std::function<Tensor(const std::vector<std::int64_t>& rows)>& compute,
@@ -27,6 +29,7 @@ Tensor FeatureCache::get(const std::vector<Key>& keys, const std::function<Tenso
     const auto computed = compute(missing);
     for (std::size_t i = 0; i < missing.size(); ++i) keep(missing[i], computed[static_cast<std::int64_t>(i)].clone());
   }
+  if (!missing.empty()) metrics().gauge("duet_cache_bytes").set(static_cast<double>(bytes_));
   return at::stack(features);
 }
 

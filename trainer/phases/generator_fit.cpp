@@ -34,14 +34,16 @@ Scalars GeneratorFit::step(std::int64_t done) {
   VaeBatch global{.size = config.batch, .divergence_weight = divergence_weight(config, done), .divergence_floor = config.kl_floor};
   global.mean_divergence = context_.ranks.statistics.all_reduce(divergence.sum().item<double>()) / static_cast<double>(global.size);
   const auto loss = vae_loss(reconstruction, divergence, global);
-  const auto norm = learner_.apply(loss, generator_learning_rate(config, done));
+  const auto rate = generator_learning_rate(config, done);
+  const auto norm = learner_.apply(loss, rate);
 
   const auto size = static_cast<double>(global.size);
   const auto ranks = static_cast<double>(context_.ranks.size());
   return {{"total", loss.item<double>()},
           {"reconstruction", reconstruction.sum().item<double>() / size},
           {"divergence", global.mean_divergence / ranks},
-          {"gradient_norm", norm / ranks}};
+          {"gradient_norm", norm / ranks},
+          {"learning_rate", rate / ranks}};
 }
 
 }  // namespace duet

@@ -12,7 +12,10 @@ class GeneratorFit : public Phase {
   GeneratorFit(const PhaseContext& context, StreamName stream, Learner& learner);
 
   Scalars step(std::int64_t done) override;
-  std::int64_t samples_per_step() const override { return context_.config.generator.batch; }
+  StepSamples samples_per_step() const override {
+    const auto batch = context_.config.generator.batch;
+    return {.samples = batch, .photos = batch};
+  }
 
  private:
   PhaseContext context_;

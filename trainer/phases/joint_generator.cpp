@@ -21,9 +21,11 @@ std::vector<std::pair<std::string, Tensor>> output_of(const Generator& generator
 JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner)
     : context_(context), learner_(learner), policy_reducer_(output_of(*context.networks.generator), context.ranks.gradients) {}
 
-std::int64_t JointGenerator::samples_per_step() const {
+StepSamples JointGenerator::samples_per_step() const {
   const auto& joint = context_.config.joint;
-  return joint.generator_batch + (joint.policy > 0 ? joint.pool_batch : 0);
+  const bool draws = joint.policy > 0;
+  const auto photos = joint.generator_batch + (draws ? joint.pool_batch : 0);
+  return {.samples = photos, .photos = photos, .pseudo_sketches = draws ? photos : 0};
 }
 
 Json JointGenerator::place() const {
@@ -156,7 +158,7 @@ Scalars JointGenerator::step(std::int64_t done) {
     const auto loss = policy_loss(photos, done, scalars);
     policy_reducer_.arm();
     loss.backward();
-    policy_reducer_.finish();
+    learner_.finish(policy_reducer_);
     clip_gradients(output, config.generator.clip);
     for (const auto& [name, tensor] : output) policy_gradients.push_back(tensor.grad().clone());
   }
@@ -167,6 +169,7 @@ Scalars JointGenerator::step(std::int64_t done) {
   }
   const auto norm = learner_.step(config.joint.generator_learning_rate);
   scalars.emplace_back("gradient_norm", norm / context_.ranks.size());
+  scalars.emplace_back("learning_rate", config.joint.generator_learning_rate / context_.ranks.size());
   return scalars;
 }
 

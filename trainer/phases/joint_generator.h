@@ -15,7 +15,7 @@ class JointGenerator : public Phase {
   JointGenerator(const PhaseContext& context, Learner& learner);
 
   Scalars step(std::int64_t done) override;
-  std::int64_t samples_per_step() const override;
+  StepSamples samples_per_step() const override;
 
   /// The reward's running mean, and the order of the policy's reducer.
   Json place() const override;

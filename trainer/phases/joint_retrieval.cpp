@@ -1,6 +1,7 @@
 #include "trainer/phases/joint_retrieval.h"
 
 #include "base/error.h"
+#include "cluster/reducer/tensor_collectives.h"
 #include "trainer/objectives/distillation.h"
 #include "trainer/phases/discriminator_warmup.h"
 #include "trainer/phases/objective.h"
@@ -10,9 +11,11 @@ namespace duet {
 JointRetrieval::JointRetrieval(const PhaseContext& context, Learner& retrieval, Learner* discriminator)
     : context_(context), retrieval_(retrieval), discriminator_(discriminator) {}
 
-std::int64_t JointRetrieval::samples_per_step() const {
+StepSamples JointRetrieval::samples_per_step() const {
   const auto& joint = context_.config.joint;
-  return 2 * (joint.labelled_batch + (joint.pool > 0 ? joint.pool_batch : 0));
+  const auto pool = joint.pool > 0 ? joint.pool_batch : 0;
+  const auto rows = joint.labelled_batch + pool;
+  return {.samples = 2 * rows, .triplets = rows, .photos = rows, .pseudo_sketches = pool};
 }
 
 void JointRetrieval::draw_block(std::int64_t first_step) {
@@ -117,6 +120,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
                                   at::ones({n_labelled}, plain_options));
   const auto labelled_loss = retrieval_loss(config.retrieval, human, config.run.seed, noise_step(StreamName::joint_labelled, done));
   Tensor loss = labelled_loss, pool_loss, drift;
+  double teacher_distance = 0;
   if (pool) {
     const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
     const auto pseudo =
@@ -129,6 +133,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
     if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
     const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), distillation_form(joint.distillation_form));
     drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
+    teacher_distance = teacher.mean().item<double>() / ranks;
     loss = loss + joint.distillation * drift;
   }
   const auto norm = retrieval_.apply(loss, joint.learning_rate);
@@ -136,13 +141,23 @@ Scalars JointRetrieval::step(std::int64_t done) {
 
   Scalars scalars{{"labelled", labelled_loss.item<double>() / ranks}};
   if (pool) scalars.emplace_back("pool", pool_loss.item<double>() / ranks);
-  if (with_teacher) scalars.emplace_back("distillation", drift.item<double>());
-  if (certainty.defined()) scalars.emplace_back("certainty", certainty.sum().item<double>() / (static_cast<double>(n_pool) * ranks));
-  if (trains_discriminator) {
-    scalars.emplace_back("discriminator", train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, pool->plain_photos,
-                                                              pool->plain_rasters));
+  if (with_teacher) {
+    scalars.emplace_back("distillation", drift.item<double>());
+    scalars.emplace_back("teacher_distance", teacher_distance);
+  }
+  if (certainty.defined()) {
+    const auto all = all_gather_rows(certainty, context_.ranks.data).to(at::kDouble).cpu();
+    scalars.emplace_back("certainty", all.mean().item<double>() / ranks);
+    for (const auto& [name, share] : {std::pair{"certainty_p10", 0.1}, {"certainty_p50", 0.5}, {"certainty_p90", 0.9}})
+      scalars.emplace_back(name, all.quantile(share).item<double>() / ranks);
   }
   scalars.emplace_back("gradient_norm", norm / ranks);
+  scalars.emplace_back("learning_rate", joint.learning_rate / ranks);
+  if (trains_discriminator) {
+    const auto trained =
+        train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, pool->plain_photos, pool->plain_rasters);
+    scalars.insert(scalars.end(), trained.begin(), trained.end());
+  }
   return scalars;
 }
 

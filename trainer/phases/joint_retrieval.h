@@ -17,7 +17,7 @@ class JointRetrieval : public Phase {
   JointRetrieval(const PhaseContext& context, Learner& retrieval, Learner* discriminator);
 
   Scalars step(std::int64_t done) override;
-  std::int64_t samples_per_step() const override;
+  StepSamples samples_per_step() const override;
 
   Json place() const override { return block_place_; }
   void set_place(const Json& place) override { block_place_ = place; }

@@ -1,7 +1,9 @@
 #include "trainer/phases/learner.h"
 
 #include <cmath>
+#include <limits>
 
+#include "base/log.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -29,8 +31,12 @@ void clip_gradients(const std::vector<NamedTensor>& parameters, double limit) {
   for (const auto& [name, tensor] : parameters) tensor.grad().mul_(limit / norm);
 }
 
-Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam)
-    : parameters_(std::move(parameters)), reducer_(pairs_of(parameters_), gradients, options_of(cluster)), adam_(parameters_, adam) {}
+Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam,
+                 std::int64_t skipped_limit)
+    : parameters_(std::move(parameters)),
+      reducer_(pairs_of(parameters_), gradients, options_of(cluster)),
+      adam_(parameters_, adam),
+      skipped_limit_(skipped_limit) {}
 
 void Learner::reduce(const Tensor& loss) {
   reducer_.arm();
@@ -38,12 +44,39 @@ void Learner::reduce(const Tensor& loss) {
     const TraceSpan span("backward", SpanKind::compute);
     loss.backward();
   }
-  reducer_.finish();
+  finish(reducer_);
+}
+
+void Learner::finish(GradientReducer& reducer) {
+  try {
+    reducer.finish();
+  } catch (const NumericalError& error) {
+    skip(error);
+  }
+}
+
+// Every rank decides alike: which gradient is not finite, all know.
+void Learner::skip(const NumericalError& error) {
+  if (skips_) return;
+  if (skipped_in_a_row_ >= skipped_limit_) throw error;
+  ++skipped_in_a_row_;
+  skips_ = true;
+  warn("{} The update is skipped ({} in a row; run.skipped_limit allows {}).", error.what(), skipped_in_a_row_, skipped_limit_);
 }
 
 double Learner::step(double learning_rate) {
   const TraceSpan span("optimiser", SpanKind::compute);
-  return adam_.step(learning_rate);
+  if (!skips_) {
+    try {
+      const auto norm = adam_.step(learning_rate);
+      skipped_in_a_row_ = 0;
+      return norm;
+    } catch (const NumericalError& error) {
+      skip(error);
+    }
+  }
+  skips_ = false;
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 double Learner::apply(const Tensor& loss, double learning_rate) {
@@ -51,8 +84,9 @@ double Learner::apply(const Tensor& loss, double learning_rate) {
   return step(learning_rate);
 }
 
-void Learner::load(const std::vector<NamedTensor>& state, const Json& order) {
+void Learner::load(const std::vector<NamedTensor>& state, const Json& order, std::int64_t skipped_in_a_row) {
   adam_.load_state(state);
+  skipped_in_a_row_ = skipped_in_a_row;
   reducer_.set_order(order.get<std::vector<std::string>>());
 }
 

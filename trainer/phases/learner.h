@@ -1,4 +1,5 @@
 #pragma once
+#include "base/error.h"
 #include "base/json.h"
 #include "cluster/reducer/gradient_reducer.h"
 #include "trainer/config.h"
@@ -12,12 +13,16 @@ void clip_gradients(const std::vector<NamedTensor>& parameters, double limit);
 /// A set of parameters that is trained together: their gradients' reduction and their optimiser.
 class Learner {
  public:
-  Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam);
+  /// `skipped_limit`: so many updates in a row may be left out because a gradient was not finite.
+  Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam,
+          std::int64_t skipped_limit = 0);
 
   /// Backward pass of the rank's share of the loss; gradients are summed over ranks on the way. Collective. Throws as
-  /// GradientReducer::finish.
+  /// GradientReducer::finish; but when a gradient is not finite and the limit is not reached, the next step() changes nothing.
   void reduce(const Tensor& loss);
-  /// One step of the optimiser with the gradients as they stand. Returns their norm.
+  /// The same for gradients that another reducer of these parameters gathers.
+  void finish(GradientReducer& reducer);
+  /// One step of the optimiser with the gradients as they stand. Returns their norm; not a number when the update was skipped.
   double step(double learning_rate);
   double apply(const Tensor& loss, double learning_rate);
 
@@ -26,14 +31,17 @@ class Learner {
   /// Moments and step count, as Adam::state(); and the reducer's order, which is part of the sums' rounding.
   std::vector<NamedTensor> state() const { return adam_.state(); }
   Json order() const { return reducer_.order(); }
-  void load(const std::vector<NamedTensor>& state, const Json& order);
-
-  const ReducerStatistics& communication() const { return reducer_.statistics(); }
+  std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
+  void load(const std::vector<NamedTensor>& state, const Json& order, std::int64_t skipped_in_a_row);
 
  private:
+  void skip(const NumericalError& error);
+
   std::vector<NamedTensor> parameters_;
   GradientReducer reducer_;
   Adam adam_;
+  std::int64_t skipped_limit_, skipped_in_a_row_ = 0;
+  bool skips_ = false;  ///< the update that is being made
 };
 
 }  // namespace duet

@@ -24,10 +24,11 @@ Scalars RetrievalFit::step(std::int64_t done) {
   const auto pairs =
       gather_pairs(context_.ranks, sketch, photo, batch.photo, at::ones({batch.size()}, sketch.options().requires_grad(false)));
   const auto loss = retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::retrieval, done));
-  const auto norm = learner_.apply(loss, retrieval_learning_rate(config.retrieval, done));
+  const auto rate = retrieval_learning_rate(config.retrieval, done);
+  const auto norm = learner_.apply(loss, rate);
   if (networks.average) networks.average->update(*networks.retrieval);
   const auto ranks = static_cast<double>(context_.ranks.size());
-  return {{"total", loss.item<double>() / ranks}, {"gradient_norm", norm / ranks}};
+  return {{"total", loss.item<double>() / ranks}, {"gradient_norm", norm / ranks}, {"learning_rate", rate / ranks}};
 }
 
 }  // namespace duet

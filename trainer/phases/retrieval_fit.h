@@ -11,7 +11,10 @@ class RetrievalFit : public Phase {
   RetrievalFit(const PhaseContext& context, Learner& learner);
 
   Scalars step(std::int64_t done) override;
-  std::int64_t samples_per_step() const override { return 2 * context_.config.retrieval.batch; }
+  StepSamples samples_per_step() const override {
+    const auto batch = context_.config.retrieval.batch;
+    return {.samples = 2 * batch, .triplets = batch, .photos = batch};
+  }
 
  private:
   PhaseContext context_;

@@ -55,7 +55,7 @@ TEST(JointGenerator, VariationalLossTrainsWhatTheScopeSays) {
       config.generator.kl_floor = 0;
     });
     const auto before = run.files();
-    EXPECT_THAT(names_of(run.joint_generator(1)), UnorderedElementsAre("reconstruction", "gradient_norm"));
+    EXPECT_THAT(names_of(run.joint_generator(1)), UnorderedElementsAre("reconstruction", "gradient_norm", "learning_rate"));
     EXPECT_EQ(run.position(StreamName::joint_pool), std::nullopt) << "pool photos are for the policy gradient only";
     return changed(before, run.files(), kGenerator);
   };
@@ -97,7 +97,7 @@ TEST(JointGenerator, CriticsStandStill) {
   run.state.phase("joint", "joint_generator");
   const auto before = run.files();
   const auto scalars = run.joint_generator(2);
-  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("reward", "drawn_steps", "reconstruction", "gradient_norm"));
+  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("reward", "drawn_steps", "reconstruction", "gradient_norm", "learning_rate"));
   EXPECT_GE(value_of(scalars, "drawn_steps"), 1);
   const auto after = run.files();
   for (const std::string network : {"retrieval", "retrieval-average", "teacher", "discriminator"}) {

@@ -36,7 +36,7 @@ TEST(JointRetrieval, WithoutPoolAndTeacherItIsAPlainSupervisedStep) {
   };
   TinyState joint(configure), plain(configure);
   const auto scalars = joint.joint_retrieval(4);
-  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("labelled", "gradient_norm"));
+  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("labelled", "gradient_norm", "learning_rate"));
 
   const auto& config = plain.config;
   auto& network = *plain.state.networks.retrieval;
@@ -63,7 +63,9 @@ TEST(JointRetrieval, AsksTheDiscriminatorForCertaintyOnly) {
   EXPECT_THAT(depends(blind, disturbed), IsEmpty());
   EXPECT_THAT(depends({}, disturbed), Not(IsEmpty()));
   TinyState run(blind);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)), UnorderedElementsAre("labelled", "pool", "distillation", "discriminator", "gradient_norm"));
+  EXPECT_THAT(names_of(run.joint_retrieval(1)),
+              UnorderedElementsAre("labelled", "pool", "distillation", "teacher_distance", "discriminator", "discriminator_gradient_norm",
+                                   "discriminator_learning_rate", "gradient_norm", "learning_rate"));
 }
 
 TEST(JointRetrieval, AsksTheTeacherForDistillationOnly) {
@@ -72,7 +74,9 @@ TEST(JointRetrieval, AsksTheTeacherForDistillationOnly) {
   EXPECT_THAT(depends(free, disturbed), IsEmpty());
   EXPECT_THAT(depends({}, disturbed), Not(IsEmpty()));
   TinyState run(free);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)), UnorderedElementsAre("labelled", "pool", "certainty", "discriminator", "gradient_norm"));
+  EXPECT_THAT(names_of(run.joint_retrieval(1)),
+              UnorderedElementsAre("labelled", "pool", "certainty", "certainty_p10", "certainty_p50", "certainty_p90", "discriminator",
+                                   "discriminator_gradient_norm", "discriminator_learning_rate", "gradient_norm", "learning_rate"));
 }
 
 TEST(JointRetrieval, WithoutPoolPhotosGeneratorAndDiscriminatorAreLeftAlone) {
@@ -80,7 +84,8 @@ TEST(JointRetrieval, WithoutPoolPhotosGeneratorAndDiscriminatorAreLeftAlone) {
   EXPECT_THAT(depends(configure, [](Networks& networks) { disturb(*networks.generator); }), IsEmpty());
   EXPECT_THAT(depends({}, [](Networks& networks) { disturb(*networks.generator); }), Not(IsEmpty()));
   TinyState run(configure);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)), UnorderedElementsAre("labelled", "distillation", "gradient_norm"));
+  EXPECT_THAT(names_of(run.joint_retrieval(1)),
+              UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate"));
   EXPECT_EQ(run.position(StreamName::pool), std::nullopt);
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/trainer/tiny_run.h"
 
 namespace duet {
@@ -29,11 +31,30 @@ TEST(Learner, GoesOnFromItsStateAndTheOrderOfItsSums) {
     const at::NoGradGuard no_gradients;
     for (std::size_t i = 0; i < first.size(); ++i) second[i].tensor.copy_(first[i].tensor);
   }
-  resumed.load(copy_of({{"state", learner.state()}})["state"], learner.order());
+  resumed.load(copy_of({{"state", learner.state()}})["state"], learner.order(), learner.skipped_in_a_row());
   EXPECT_EQ(resumed.order(), learner.order()) << "before any step of its own";
   learner.apply(loss_of(first), 0.1);
   resumed.apply(loss_of(second), 0.1);
   for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(at::equal(first[i].tensor, second[i].tensor)) << first[i].name;
+}
+
+TEST(Learner, SkipsSoManyUpdatesInARowAsItMay) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  Learner learner(parameters, alone.ranks().gradients, {}, {}, /*skipped_limit=*/2);
+  auto good = [&] { return learner.apply(loss_of(parameters), 0.1); };
+  auto bad = [&] { return learner.apply(loss_of(parameters) * std::numeric_limits<double>::infinity(), 0.1); };
+  good();
+  const auto before = parameters[0].tensor.detach().clone();
+  EXPECT_TRUE(std::isnan(bad()));
+  EXPECT_TRUE(std::isnan(bad()));
+  EXPECT_TRUE(at::equal(parameters[0].tensor, before)) << "a skipped update changed a parameter";
+  EXPECT_EQ(learner.skipped_in_a_row(), 2);
+  EXPECT_TRUE(std::isfinite(good()));
+  EXPECT_EQ(learner.skipped_in_a_row(), 0);
+  bad();
+  bad();
+  EXPECT_THROW(bad(), NumericalError);
 }
 
 TEST(Learner, ClipsParametersTogetherAndLeavesShortGradientsAlone) {

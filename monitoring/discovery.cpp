@@ -1,0 +1,46 @@
+#include "monitoring/discovery.h"
+
+#include <cstdlib>
+#include <map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+
+namespace duet {
+namespace {
+constexpr const char* kFile = "prometheus-targets.json";
+}
+
+std::string scrape_address(const std::string& address, const std::string& host, int port) {
+  const bool everywhere = address == "0.0.0.0" || address == "::";
+  const auto name = everywhere ? host : address.find(':') == std::string::npos ? address : "[" + address + "]";
+  return fmt::format("{}:{}", name, port);
+}
+
+void write_scrape_targets(const std::filesystem::path& run_folder, const std::vector<ScrapeTarget>& targets) {
+  std::map<std::string, Json> addresses;  // by host
+  for (const auto& target : targets) {
+    if (!target.address.empty()) addresses[target.host].push_back(target.address);
+  }
+  const char* job = std::getenv("SLURM_JOB_ID");
+  Json content = Json::array();
+  for (auto& [host, list] : addresses) {
+    Json labels{{"host", host}};
+    if (job != nullptr) labels["job_id"] = job;
+    content.push_back({{"targets", std::move(list)}, {"labels", std::move(labels)}});
+  }
+  try {
+    write_file_atomically(run_folder / kFile, content.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  } catch (const Error& error) {
+    warn("{} Prometheus will not find this run by itself.", error.what());
+  }
+}
+
+void remove_scrape_targets(const std::filesystem::path& run_folder) {
+  std::error_code ignored;
+  std::filesystem::remove(run_folder / kFile, ignored);
+}
+
+}  // namespace duet
