@@ -62,6 +62,8 @@ TEST_F(Config, PrintedConfigurationFedBackGivesTheSameValues) {
       if (option.name == "run.precision") text = "float64";
       if (option.name == "cluster.backend") text = "mpi";
       if (option.name == "monitoring.trace_steps") text = "3:9";
+    } else if (option.name == "monitoring.push_url") {
+      text = "http://gateway:9091";
     } else if (option.accepts.starts_with("whole")) {
       text = option.name == "discriminator.image_side" ? "33" : option.name == "run.seed" ? "18446744073709551615" : "77";
       if (option.name == "discriminator.layers") text = "5";

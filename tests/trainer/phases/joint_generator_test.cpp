@@ -147,7 +147,8 @@ TEST(DiscriminatorWarmup, TrainsTheDiscriminatorAlone) {
   TinyState run;
   run.state.phase("joint", "discriminator_warmup");
   const auto before = run.files();
-  EXPECT_THAT(names_of(run.steps("joint", "discriminator_warmup", 2)), UnorderedElementsAre("discriminator"));
+  EXPECT_THAT(names_of(run.steps("joint", "discriminator_warmup", 2)),
+              UnorderedElementsAre("discriminator", "discriminator_gradient_norm", "discriminator_learning_rate"));
   const auto after = run.files();
   for (const auto& [file, tensors] : before) {
     if (file == "discriminator.safetensors" || file == "optimiser-discriminator.safetensors") {
