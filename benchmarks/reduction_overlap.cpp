@@ -109,48 +109,55 @@ void measure(const BenchmarkOptions& options, World& world) {
   const auto input = at::rand({images, 3, side, side}).contiguous(at::MemoryFormat::ChannelsLast);
   const auto backward = [&] { network->forward(input).square().mean().backward(); };
 
-  const ReducerOptions sizes{.first_bucket_bytes = static_cast<std::int64_t>(std::min(bucket, 1.0) * (1 << 20)),
-                             .bucket_bytes = static_cast<std::int64_t>(bucket * (1 << 20))};
+  const auto sizes = [&](int shares) {
+    return ReducerOptions{.first_bucket_bytes = static_cast<std::int64_t>(std::min(bucket, 1.0) * (1 << 20)),
+                          .bucket_bytes = static_cast<std::int64_t>(bucket * (1 << 20)),
+                          .shares = shares};
+  };
+  const auto in_shares = sizes(ReducerOptions().shares), as_large = sizes(1);
   const auto alone = make_self_communicator();
   SlowLink link(world.gradients(), rate * 1e6);
-  GradientReducer nothing_to_send(parameters, *alone, sizes), overlapping(parameters, link, sizes), afterwards(parameters, link, sizes);
+  GradientReducer nothing_to_send(parameters, *alone, in_shares), during(parameters, link, in_shares), large(parameters, link, as_large),
+      after(parameters, link, in_shares);
+  const auto step_with = [&](GradientReducer& reducer) {
+    reducer.arm();
+    backward();
+    reducer.finish();
+  };
   const auto timings = measure_in_turns({{"alone",
                                           [&] {
-                                            nothing_to_send.arm();
-                                            backward();
-                                            nothing_to_send.finish();
+                                            step_with(nothing_to_send);
                                             world.control().barrier();
                                           }},
-                                         {"overlapping",
-                                          [&] {
-                                            overlapping.arm();
-                                            backward();
-                                            overlapping.finish();
-                                          }},
-                                         {"afterwards",
+                                         {"during", [&] { step_with(during); }},
+                                         {"during, large buckets", [&] { step_with(large); }},
+                                         {"after",
                                           [&] {
                                             link.hold();
-                                            afterwards.arm();
+                                            after.arm();
                                             backward();
                                             link.release();
-                                            afterwards.finish();
+                                            after.finish();
                                           }}},
                                         options["rounds"].as<int>());
   if (world.rank() != 0) return;
 
-  const auto& statistics = overlapping.statistics();
+  const auto buckets_of = [](const GradientReducer& reducer) { return reducer.statistics().buckets / reducer.statistics().steps; };
   const double carried = static_cast<double>(bytes) / (rate * 1e6);
-  Findings findings(
-      fmt::format("gradient reduction: {}, {} images of {} px a rank, {} rank{} of {} thread(s), {:.1f} MB of gradients in {} bucket(s)",
-                  network->name(), images, side, world.size(), world.size() == 1 ? "" : "s", at::get_num_threads(),
-                  static_cast<double>(bytes) * 1e-6, statistics.buckets / statistics.steps));
+  Findings findings(fmt::format("gradient reduction: {}, {} images of {} px a rank, {} rank{} of {} thread(s), {:.1f} MB of gradients",
+                                network->name(), images, side, world.size(), world.size() == 1 ? "" : "s", at::get_num_threads(),
+                                static_cast<double>(bytes) * 1e-6));
   findings.add(fmt::format("the link's time for them, at {:g} MB/s", rate), carried, carried, "s");
   findings.add_seconds("step without reduction", timings[0]);
-  findings.add_seconds("step, reduced during the backward pass", timings[1]);
-  findings.add_seconds("step, reduced after the backward pass", timings[2]);
-  findings.add_ratio("during over after", timings[2], timings[1]);
-  findings.add("share of the link's time hidden", (timings[2].median() - timings[1].median()) / carried,
-               (timings[2].fastest() - timings[1].fastest()) / carried, "of 1");
+  findings.add_seconds("step, reduced after the backward pass", timings[3]);
+  const auto add = [&](const std::string& what, const Timing& timing) {
+    findings.add_seconds(fmt::format("step, reduced during the backward pass in {}", what), timing);
+    findings.add_ratio("… over after", timings[3], timing);
+    findings.add("… share of the link's time hidden", (timings[3].median() - timing.median()) / carried,
+                 (timings[3].fastest() - timing.fastest()) / carried, "of 1");
+  };
+  add(fmt::format("{} buckets", buckets_of(during)), timings[1]);
+  add(fmt::format("{} of up to {:g} MiB", buckets_of(large), bucket), timings[2]);
   findings.print(options["json"].as<bool>());
 }
 
@@ -161,13 +168,14 @@ int main(int count, char** values) {
   namespace po = boost::program_options;
   po::options_description options("Options");
   options.add_options()("rate", po::value<double>()->default_value(50), "of the link, MB/s of gradients")(
-      "bucket-mebibytes", po::value<double>()->default_value(1), "as cluster.bucket_mebibytes; the first is at most 1")(
+      "bucket-mebibytes", po::value<double>()->default_value(25), "as cluster.bucket_mebibytes; the first is at most 1")(
       "network", po::value<std::string>()->default_value("mobilenet_v2"), "backbone: inception_v3, vgg16, mobilenet_v2 or tiny")(
       "images", po::value<std::int64_t>()->default_value(8), "a rank")("side", po::value<std::int64_t>()->default_value(128), "pixels");
   return duet::run_benchmark(
       count, values,
-      "Measures a training step whose gradients are reduced during the backward pass against the same buckets reduced after it, over a\n"
-      "simulated link. Alone, or on ranks:  tests/run_ranks.sh 2 PROGRAM",
+      "Measures a training step whose gradients are reduced during the backward pass, in training's buckets and in buckets as large as\n"
+      "--bucket-mebibytes allows, against one that reduces them after it, over a simulated link. Alone, or on ranks:  tests/run_ranks.sh 2 "
+      "PROGRAM",
       options, 9, [](const duet::BenchmarkOptions& parsed) {
         duet::keep_freed_memory();
         duet::World world;

@@ -51,6 +51,4 @@ for command in "decode --batch 16 --steps 100" "raster $store" "loader $photos";
 done
 "$build/benchmarks/bench_loader" --store "$photos" "${rounds[@]}"
 "$build/benchmarks/bench_decoder" "${rounds[@]}"
-for mebibytes in 1 25; do
-  "$root/tests/run_ranks.sh" 2 "$build/benchmarks/bench_reduction_overlap" --bucket-mebibytes "$mebibytes" "${rounds[@]}"
-done
+"$root/tests/run_ranks.sh" 2 "$build/benchmarks/bench_reduction_overlap" "${rounds[@]}"

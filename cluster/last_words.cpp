@@ -25,6 +25,7 @@ char handler_path[kPathLimit];
 char handler_text[640];  // up to the time, which the handler adds
 std::atomic<bool> begun{false};
 std::atomic<bool> written{false};
+std::atomic<bool> on_disk{false};
 int own_rank = 0;
 
 // The folder may belong to another job, whose supervisor must not take this process for one of its ranks.
@@ -55,16 +56,19 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank) {
   begun = true;
 }
 
-void write_last_words(ExitStatus status, const std::string& message) {
-  if (!begun || written.exchange(true)) return;
+bool write_last_words(ExitStatus status, const std::string& message) {
+  const auto will_be_said = [] { return on_disk && !own_job().empty(); };
+  if (!begun || written.exchange(true)) return will_be_said();
   const Json json = {{"rank", own_rank},   {"status", static_cast<int>(status)},
                      {"message", message}, {"secondary", false},
                      {"job", own_job()},   {"time", unix_seconds()}};
   try {
     write_file_atomically(final_path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    on_disk = true;
   } catch (const Error&) {
     // The caller reports the error itself on standard error.
   }
+  return will_be_said();
 }
 
 void leave_because_of_peer() {

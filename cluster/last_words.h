@@ -22,8 +22,9 @@ struct LastWords {
 void begin_last_words(const std::filesystem::path& run_folder, int rank);
 
 /// Writes them, atomically. The first call counts; later ones, and calls before begin_last_words(), do nothing. Never throws: a full disk
-/// must not hide the error that is being reported.
-void write_last_words(ExitStatus status, const std::string& message);
+/// must not hide the error that is being reported. True when this process's last words, by this call or an earlier one, are on disk and a
+/// supervisor is there to say them.
+bool write_last_words(ExitStatus status, const std::string& message);
 
 /// For signal handlers: writes 'left because another rank had ended' with status 76, unless last words are written already, and ends the
 /// process with 76.

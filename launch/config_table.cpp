@@ -274,7 +274,8 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "cluster", &TrainingConfig::cluster)
       .add("backend", &K::backend, Choice{{"auto", "mpi", "nccl"}}, kMayChange,
            "carrier of gradients; auto: nccl where each rank has a GPU")
-      .add("bucket_mebibytes", &K::bucket_mebibytes, kPositive, kFixed, "MiB of gradients sent together")
+      .add("bucket_mebibytes", &K::bucket_mebibytes, kPositive, kFixed,
+           "MiB of gradients sent together, at most; an eighth of a small network's")
       .add("transport", &K::transport, Choice{{"native", "bf16", "fp16"}}, kFixed, "type that gradients travel in")
       .add("timeout_seconds", &K::timeout_seconds, kPositive, kMayChange, "seconds; a collective that takes longer counts as a lost rank");
   using S = CheckpointConfig;

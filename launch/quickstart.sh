@@ -77,6 +77,16 @@ for name, row in rows + [("duet eval", evaluated)]:
     cells = ("{:.1f} [{:.1f}, {:.1f}]".format(row[f], row["interval"][f]["low"], row["interval"][f]["high"]) for f in figures)
     print(f"{name:<14}" + "".join(f"{cell:>22}" for cell in cells) + f"{row['queries']:>10}{row['gallery']:>10}")
 
+judged = results["generator"]
+gallery = judged["joint"]["gallery"]
+print("\nSketches that the generator draws of validation photos, as queries under the frozen supervised network:")
+print(f"{'generator':<24}" + "".join(f"{figure:>22}" for figure in ("acc@1", "acc@10", "mean rank percentile")) + f"{'queries':>10}{'gallery':>10}")
+print(f"{'chance':<24}" + "".join(f"{chance:>22.1f}" for chance in (100 / gallery, 1000 / gallery, 50)))
+for stage, name in (("supervised", "before the joint stage"), ("joint", "after it")):
+    row = judged[stage]
+    cells = ("{:.1f} [{:.1f}, {:.1f}]".format(row[f], row["interval"][f]["low"], row["interval"][f]["high"]) for f in ("acc@1", "acc@10", "mean_rank_percentile"))
+    print(f"{name:<24}" + "".join(f"{cell:>22}" for cell in cells) + f"{row['queries']:>10}{row['gallery']:>10}")
+
 initial, supervised = rows[0][1], rows[1][1]
 if supervised["gallery"] < 100:
     sys.exit(f"quickstart: failed: the gallery has {supervised['gallery']} photos; 100 are needed for a verdict.")

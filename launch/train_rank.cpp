@@ -15,6 +15,7 @@
 #include "cluster/stop_signal.h"
 #include "cluster/world.h"
 #include "launch/versions.h"
+#include "monitoring/http_server.h"
 #include "trainer/kernels/memory.h"
 #include "trainer/run_report.h"
 #include "trainer/schedule/schedule.h"
@@ -154,18 +155,33 @@ int train_rank(const ResolvedConfig& config) {
   try {
     return train(config, world);
   } catch (const Error& error) {
-    write_last_words(error.status(), error.what());
+    const bool said_by_supervisor = write_last_words(error.status(), error.what());
     if (world.size() == 1) throw;
-    if (world.rank() == 0 || error.status() != ExitStatus::rank_lost) log_line(error.what());
+    if (!said_by_supervisor && (world.rank() == 0 || error.status() != ExitStatus::rank_lost)) log_line(error.what());
     world.abort(error);
   } catch (const std::exception& error) {
     const InternalError internal("{}", error.what());
-    write_last_words(internal.status(), internal.what());
+    const bool said_by_supervisor = write_last_words(internal.status(), internal.what());
     if (world.size() == 1) throw internal;
-    log_line(internal.what());
+    if (!said_by_supervisor) log_line(internal.what());
     world.abort(internal);
   }
 }
+
+namespace {
+
+// The plan's line about the endpoints. A port that is taken stops no training, so it is no error here either; start() warns of it.
+std::string endpoints_line(const MonitoringConfig& monitoring, int ranks) {
+  if (monitoring.port < 0) return "  endpoints          none (monitoring.port = -1)\n";
+  int listening = 0;
+  for (int local_rank = 0; local_rank < ranks; ++local_rank) {
+    if (HttpServer::start(monitoring.address, monitoring.port, local_rank, {}) != nullptr) ++listening;
+  }
+  const auto ports = monitoring.port == 0 ? "any free port" : fmt::format("port {} and up", monitoring.port);
+  return fmt::format("  endpoints          {} of {} can listen on {}, {}\n", listening, ranks, monitoring.address, ports);
+}
+
+}  // namespace
 
 std::string training_plan(const ResolvedConfig& resolved, int ranks) {
   const auto& config = resolved.values;
@@ -201,6 +217,7 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks) {
   stage_line("joint, labelled", config.joint.steps, config.joint.labelled_batch, labelled);
   if (data.training.pool && config.joint.pool > 0)
     stage_line("joint, pool", config.joint.steps, config.joint.pool_batch, data.training.pool->photo_count());
+  plan += fmt::format("  all stages         {} steps, generator steps and warm-up of the joint stage included\n", schedule.total_steps());
   plan += fmt::format(
       "  learning rates     retrieval {} (warm-up {} steps), joint {}, generator {}: for these global batches; scale them linearly when "
       "you raise a batch, and warm up\n",
@@ -233,6 +250,7 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks) {
           folder.string(), free / 1e9, bytes * 4 * (config.checkpoint.keep_last + 2) / 1e9);
     }
   }
+  plan += "monitoring\n" + endpoints_line(config.monitoring, ranks);
   return plan;
 }
 

@@ -1,5 +1,9 @@
 #include "trainer/generator_evaluation.h"
 
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
 #include "datasets/loader/sample.h"
 #include "trainer/phases/pseudo_sketches.h"
 
@@ -32,12 +36,24 @@ std::vector<Sketch> draw(const PhaseContext& context, const Tensor& photo, std::
 
 }  // namespace
 
-std::vector<Sketch> sketches_of_photos(const PhaseContext& context, const StoreView& view, const std::vector<std::int64_t>& photos,
-                                       int samples) {
-  std::vector<Sketch> sketches;
-  for (const auto photo : photos) {
-    auto drawn = draw(context, photo_tensor(context, view, photo), photo * samples, samples);
-    std::move(drawn.begin(), drawn.end(), std::back_inserter(sketches));
+std::vector<std::vector<Sketch>> sketches_of_photos(const PhaseContext& context, const StoreView& view, std::int64_t photos, int samples) {
+  std::vector<std::vector<Sketch>> sketches;
+  std::int64_t unreadable = 0;
+  for (std::int64_t photo = 0; photo < std::min(photos, view.photo_count()); ++photo) {
+    auto& drawn = sketches.emplace_back();
+    try {
+      drawn = draw(context, photo_tensor(context, view, photo), photo * samples, samples);
+    } catch (const DataError& error) {
+      warn("{} No sketch is drawn of it.", error.what());
+      const auto limit = context.config.data.max_bad_fraction;
+      if (++unreadable > bad_samples_allowed(limit, view.photo_count())) {
+        throw DataError(
+            "{}, split '{}': {} of the {} photos that sketches were to be drawn of cannot be read, more than the {:g} of the split's {} "
+            "that "
+            "data.max_bad_fraction admits. `duet store verify` lists them.",
+            view.store().path().string(), view.split(), unreadable, photo + 1, limit, view.photo_count());
+      }
+    }
   }
   return sketches;
 }
@@ -55,12 +71,17 @@ RetrievalResult evaluate_generator(const PhaseContext& context, RetrievalNetwork
   const auto gallery = gallery_of(view, context.config.data.image_side);
   std::vector<std::int64_t> queries;
   for (const auto photo : gallery.photo) queries.insert(queries.end(), static_cast<std::size_t>(samples), photo);
-  auto rasters = [&](std::int64_t first, std::int64_t last) {
+  auto rasters = [&](std::int64_t first, std::int64_t last, std::vector<std::string>& bad) {
     std::vector<Sketch> sketches;
     for (auto query = first; query < last; ++query) {
       const auto photo = queries[static_cast<std::size_t>(query)];
-      auto drawn = draw(context, photo_tensor(context, view, photo), photo * samples + query % samples, 1);
-      sketches.push_back(std::move(drawn.front()));
+      try {
+        auto drawn = draw(context, photo_tensor(context, view, photo), photo * samples + query % samples, 1);
+        sketches.push_back(std::move(drawn.front()));
+      } catch (const DataError& error) {
+        bad[static_cast<std::size_t>(query - first)] = error.what();
+        sketches.push_back({{.x = kCanvasSide / 2, .y = kCanvasSide / 2, .pen = 1}});  // in its place, and not looked at
+      }
     }
     return rasters_of(context, sketches).cpu();
   };

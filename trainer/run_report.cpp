@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "datasets/image/image.h"
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
@@ -101,23 +103,26 @@ std::optional<ReportImage> sample_before_joint(const std::filesystem::path& fold
 }
 
 void add_sketches(ReportData& report, const PhaseContext& context, const StoreView& view) {
-  const auto count = std::min(kShownPhotos, view.photo_count());
-  std::vector<std::int64_t> photos;
-  for (std::int64_t i = 0; i < count; ++i) photos.push_back(i);
-  const auto drawn = sketches_of_photos(context, view, photos, kShownSamples);
-  for (const auto photo : photos) {
+  const auto drawn = sketches_of_photos(context, view, kShownPhotos, kShownSamples);
+  for (std::int64_t photo = 0; photo < std::ssize(drawn); ++photo) {
+    const auto& sketches = drawn[static_cast<std::size_t>(photo)];
+    if (sketches.empty()) continue;
     ReportSketch shown{.photo = photo_image(view, photo), .human = {}, .before = {}, .after = {}};
     const auto info = view.photo_info(photo);
     for (std::int64_t i = 0; i < std::min<std::int64_t>(2, info.sketch_count); ++i) {
-      const auto sketch = view.read_sketch(info.first_sketch + i);
-      shown.human.push_back(sketch_image(sketch.points, "human"));
+      try {
+        const auto sketch = view.read_sketch(info.first_sketch + i);
+        shown.human.push_back(sketch_image(sketch.points, "human"));
+      } catch (const DataError& error) {
+        warn("{} The report goes without it.", error.what());
+      }
     }
     if (const auto before = sample_before_joint(context.config.run.folder, photo)) shown.before.push_back(*before);
-    for (int sample = 0; sample < kShownSamples; ++sample) {
-      shown.after.push_back(sketch_image(drawn[static_cast<std::size_t>(photo * kShownSamples + sample)], "generated"));
-    }
+    for (const auto& sketch : sketches) shown.after.push_back(sketch_image(sketch, "generated"));
     report.sketches.push_back(std::move(shown));
   }
+  const auto unreadable = std::ranges::count_if(drawn, [](const auto& sketches) { return sketches.empty(); });
+  if (unreadable > 0) report.summary += fmt::format(" {} of these photos cannot be read and are left out.", unreadable);
 }
 
 }  // namespace
@@ -150,6 +155,10 @@ void write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
     }
     const auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
     for (std::size_t i = 0; i < last.size(); ++i) live[i].tensor.copy_(last[i].tensor);
+    if (result.metrics.left_out > 0) {
+      report.summary +=
+          fmt::format(" {} photos and sketches of the {} part cannot be read and are left out.", result.metrics.left_out, view->split());
+    }
     if (ranks.rank() == 0) add_queries(report, result, *view, gallery);
   }
   if (ranks.rank() != 0) return;

@@ -14,6 +14,14 @@ namespace {
 // The published code's first moment for G, pix2pix's for D (method.md §3.5, §4).
 constexpr double kGeneratorBeta = 0.5;
 
+// The learner of the generator's own fit, on strokes and pairs.
+constexpr const char* kGeneratorFit = "generator";
+
+// What Learner must average: running statistics that ranks move apart. `global` ones are the same on all ranks, `frozen` ones stand still.
+std::vector<NamedTensor> local_statistics(const Module& network, const std::string& batch_norm) {
+  return batch_norm == "local" ? network.buffers() : std::vector<NamedTensor>();
+}
+
 std::string file_of(const std::string& network) { return network + ".safetensors"; }
 std::string optimiser_file_of(const std::string& learner) { return "optimiser-" + learner + ".safetensors"; }
 
@@ -76,31 +84,40 @@ Learner& RunState::learner(const std::string& name, const std::function<std::uni
 Learner& RunState::retrieval_learner() {
   return learner("retrieval", [&] {
     const AdamOptions adam{.weight_decay = config_.retrieval.weight_decay, .clip = config_.retrieval.clip};
-    return std::make_unique<Learner>(networks.retrieval->parameters(), ranks_.gradients, config_.cluster, adam, config_.run.skipped_limit);
+    return std::make_unique<Learner>(
+        networks.retrieval->parameters(), ranks_.gradients, config_.cluster,
+        LearnerOptions{adam, config_.run.skipped_limit, local_statistics(*networks.retrieval, config_.retrieval.batch_norm)});
   });
 }
 
 Learner& RunState::generator_learner(bool joint) {
+  auto statistics = [&](bool moving) {
+    return moving ? local_statistics(networks.generator->backbone(), config_.generator.batch_norm) : std::vector<NamedTensor>();
+  };
   if (!joint) {
-    return learner("generator", [&] {
+    return learner(kGeneratorFit, [&] {
       const AdamOptions adam{.beta1 = kGeneratorBeta, .clip = config_.generator.clip};
-      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster, adam,
-                                       config_.run.skipped_limit);
+      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster,
+                                       LearnerOptions{adam, config_.run.skipped_limit, statistics(config_.generator.train_backbone)});
     });
   }
   return learner("generator-joint", [&] {
-    const bool last_layer = config_.joint.generator_scope == "last_layer";
-    auto parameters = last_layer ? networks.generator->output_parameters() : networks.generator->trained_parameters();
+    // Without the variational term only the policy gradient is left, which reaches the output layer alone.
+    const bool all = config_.joint.generator_scope == "all" && config_.joint.vae > 0;
+    auto parameters = all ? networks.generator->trained_parameters() : networks.generator->output_parameters();
     // The phase itself clips its two gradients, apart.
-    return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster, AdamOptions{.beta1 = kGeneratorBeta},
-                                     config_.run.skipped_limit);
+    return std::make_unique<Learner>(
+        std::move(parameters), ranks_.gradients, config_.cluster,
+        LearnerOptions{{.beta1 = kGeneratorBeta}, config_.run.skipped_limit, statistics(joint_trains_encoder(config_))});
   });
 }
 
 Learner& RunState::discriminator_learner() {
   return learner("discriminator", [&] {
     return std::make_unique<Learner>(networks.discriminator->parameters(), ranks_.gradients, config_.cluster,
-                                     AdamOptions{.beta1 = kGeneratorBeta}, config_.run.skipped_limit);
+                                     LearnerOptions{{.beta1 = kGeneratorBeta},
+                                                    config_.run.skipped_limit,
+                                                    local_statistics(*networks.discriminator, config_.discriminator.batch_norm)});
   });
 }
 
@@ -117,7 +134,10 @@ std::unique_ptr<Phase> RunState::make_phase(const std::string& stage, const std:
 }
 
 Phase& RunState::phase(const std::string& stage, const std::string& name) {
-  if (stage == "joint" && !joint_begun) begin_joint();
+  if (stage == "joint") {
+    if (!joint_begun) begin_joint();
+    end_generator_fit();
+  }
   const auto key = stage + "/" + name;
   auto& made = phases_[key];
   if (!made) {
@@ -133,6 +153,14 @@ Phase& RunState::phase(const std::string& stage, const std::string& name) {
 void RunState::begin_joint() {
   networks.begin_joint();
   joint_begun = true;
+}
+
+// The joint stage has a learner of its own for G. A run that is asked for more steps of the fit afterwards begins its moments anew.
+void RunState::end_generator_fit() {
+  phases_.erase("strokes/generator_fit");
+  phases_.erase("pairs/generator_fit");
+  learners_.erase(kGeneratorFit);
+  saved_learners_.erase(kGeneratorFit);
 }
 
 CheckpointContent RunState::content() const {
@@ -192,7 +220,7 @@ void RunState::restore(const Checkpoint& checkpoint) {
 void RunState::require_equal_weights() const {
   auto require = [&](const Module* network, const char* name) {
     if (network == nullptr) return;
-    const auto own = static_cast<std::int64_t>(checksum_of(network->parameters()) >> 1);
+    const auto own = static_cast<std::int64_t>(checksum_of(network->state()) >> 1);
     const auto low = ranks_.control.all_reduce(own, ReduceOp::min), high = ranks_.control.all_reduce(own, ReduceOp::max);
     if (low != high) throw InternalError("the {} network differs between ranks after {} steps.", name, counts.total());
   };

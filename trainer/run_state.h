@@ -17,14 +17,15 @@ class RunState {
  public:
   RunState(const TrainingConfig& config, const Ranks& ranks, const Device& device, TrainingData data);
 
-  /// The phase of a stage, made when it is first asked for. Entering the joint stage freezes the teacher.
+  /// The phase of a stage, made when it is first asked for. Entering the joint stage freezes the teacher and drops the moments of the
+  /// generator's own fit. A phase stays valid until one of another stage is asked for.
   Phase& phase(const std::string& stage, const std::string& name);
 
   /// F, average, teacher, G, D, moments, places. Names of files: architecture.md §3.6.
   CheckpointContent content() const;
   void restore(const Checkpoint& checkpoint);
 
-  /// Throws InternalError naming the network when ranks hold different parameters. Collective.
+  /// Throws InternalError naming the network when ranks hold different parameters or running statistics. Collective.
   void require_equal_weights() const;
 
   PhaseContext context();
@@ -36,6 +37,7 @@ class RunState {
 
  private:
   void begin_joint();
+  void end_generator_fit();
   Learner& retrieval_learner();
   Learner& generator_learner(bool joint);
   Learner& discriminator_learner();

@@ -135,7 +135,8 @@ struct Trainer::Impl : DirectiveSource {
     const bool by_time = config.checkpoint.every_seconds > 0 && since_save.seconds() >= config.checkpoint.every_seconds;
     directive.checkpoint = by_steps || by_time || next.ends_stage;
     const auto& pool = state.streams.data().pool;
-    const bool between_blocks = after.joint_retrieval % config.joint.retrieval_steps == 0 || after.joint_retrieval >= config.joint.steps;
+    // Also after a short last block: when joint.steps is raised later, the block is drawn again from where it began.
+    const bool between_blocks = after.joint_retrieval % config.joint.retrieval_steps == 0;
     if (pool && between_blocks && cluster.newest_generation > pool->generation()) {
       directive.adopt_generation = cluster.newest_generation;
       directive.checkpoint = true;  // it came from outside: a run that is resumed from here on must have it too
@@ -292,13 +293,12 @@ struct Trainer::Impl : DirectiveSource {
     if (ranks.rank() != 0 || !state.networks.generator) return;
     const TraceSpan span("draw samples", SpanKind::evaluation);
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
-    std::vector<std::int64_t> photos;
-    for (std::int64_t photo = 0; photo < std::min(kSamplePhotos, view.photo_count()); ++photo) photos.push_back(photo);
-    const auto sketches = sketches_of_photos(state.context(), view, photos, 1);
+    const auto sketches = sketches_of_photos(state.context(), view, kSamplePhotos, 1);
     const auto folder = std::filesystem::path(config.run.folder) / "samples";
     std::filesystem::create_directories(folder);
     for (std::size_t i = 0; i < sketches.size(); ++i) {
-      write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i], {}));
+      if (sketches[i].empty()) continue;
+      write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i][0], {}));
     }
   }
 

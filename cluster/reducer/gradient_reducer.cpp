@@ -105,7 +105,7 @@ struct Arrival : torch::autograd::PostAccumulateGradHook {
 GradientReducer::State::State(std::vector<std::pair<std::string, Tensor>> named, Communicator& to, const ReducerOptions& how)
     : communicator(to), options(how) {
   DUET_CHECK(!named.empty(), "a reducer without parameters");
-  DUET_CHECK(options.first_bucket_bytes > 0 && options.bucket_bytes > 0, "buckets of no size");
+  DUET_CHECK(options.first_bucket_bytes > 0 && options.bucket_bytes > 0 && options.shares > 0, "buckets of no size");
   const auto& first = named.front().second;
   std::set<std::string> names;
   for (auto& [name, tensor] : named) {
@@ -130,9 +130,12 @@ void GradientReducer::State::lay_out(std::vector<std::size_t> order) {
   const auto& options_of_tensors = parameters.front().tensor.options().requires_grad(false);
   const auto element = static_cast<std::int64_t>(parameters.front().tensor.element_size());
   const auto alignment = kAlignmentBytes / element;
+  std::int64_t total = 0;
+  for (const auto& parameter : parameters) total += parameter.tensor.numel() * element;
+  const auto share = std::max(total / options.shares, ReducerOptions::kSmallestShare);
   std::vector<std::int64_t> offset(parameters.size()), length;
   for (const auto index : layout) {
-    const auto limit = buckets.size() <= 1 ? options.first_bucket_bytes : options.bucket_bytes;
+    const auto limit = std::min(share, buckets.size() <= 1 ? options.first_bucket_bytes : options.bucket_bytes);
     const auto needed = (parameters[index].tensor.numel() + alignment - 1) / alignment * alignment;
     if (buckets.empty() || (length.back() > 0 && (length.back() + needed) * element > limit)) {
       buckets.emplace_back();
@@ -279,7 +282,13 @@ GradientReducer::GradientReducer(std::vector<std::pair<std::string, Tensor>> par
                                  const ReducerOptions& options)
     : state_(std::make_unique<State>(std::move(parameters), communicator, options)) {}
 
-GradientReducer::~GradientReducer() { disarm(); }
+GradientReducer::~GradientReducer() {
+  disarm();
+  for (auto& parameter : state_->parameters) {
+    auto& gradient = parameter.tensor.mutable_grad();
+    if (gradient.defined() && gradient.data_ptr() == parameter.gradient.data_ptr()) gradient.reset();
+  }
+}
 
 void GradientReducer::arm(int backwards) {
   auto& s = *state_;

@@ -16,7 +16,11 @@ Transport transport_from_name(const std::string& name);
 struct ReducerOptions {
   std::int64_t first_bucket_bytes = 1 << 20;  ///< small, so that communication starts early in the backward pass
   std::int64_t bucket_bytes = 25 << 20;
-  Transport transport = Transport::native;  ///< number format between ranks; sums are kept in the parameters' own
+  /// All buckets are at most this share of all gradients, or kSmallestShare where that is more: a small network's few buckets would all
+  /// leave near the end of the backward pass, which then hides little. 1: as large as the sizes above allow.
+  int shares = 8;
+  static constexpr std::int64_t kSmallestShare = 256 << 10;  ///< bytes; below, what each collective costs by itself counts more
+  Transport transport = Transport::native;                   ///< number format between ranks; sums are kept in the parameters' own
 };
 
 struct ReducerStatistics {
@@ -45,6 +49,7 @@ class GradientReducer {
   /// Names are unique and for errors and order(). All parameters: leaves that require gradients, of one floating type and device, dense;
   /// the same on all ranks.
   GradientReducer(std::vector<std::pair<std::string, Tensor>> parameters, Communicator& communicator, const ReducerOptions& options = {});
+  /// Parameters whose gradients still are views into its buckets are left without gradient, so that the buckets' memory goes too.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;

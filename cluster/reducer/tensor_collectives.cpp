@@ -13,27 +13,6 @@ Tensor staged(const Tensor& tensor, const Communicator& communicator) {
   return (moves ? tensor.to(at::kCPU) : tensor).contiguous();
 }
 
-/// Σ over ranks, backward and forward.
-class AllReduce : public torch::autograd::Function<AllReduce> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& tensor, std::int64_t communicator) {
-    context->saved_data["communicator"] = communicator;
-    return summed(tensor, communicator);
-  }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    return {summed(gradients[0], context->saved_data["communicator"].toInt()), Tensor()};
-  }
-
- private:
-  // The communicator outlives the graph; autograd's context carries it as a number, since it knows no pointers.
-  static Tensor summed(const Tensor& tensor, std::int64_t communicator) {
-    auto result = tensor.clone(at::MemoryFormat::Contiguous);
-    all_reduce_(result, *reinterpret_cast<Communicator*>(communicator));
-    return result;
-  }
-};
-
 }  // namespace
 
 DataType data_type_of(const Tensor& tensor) {
@@ -87,11 +66,6 @@ Tensor all_gather_rows(const Tensor& local, Communicator& communicator) {
     all = all.to(local.device());
   }
   return at::cat({all.narrow(0, 0, rank * rows), local, all.narrow(0, (rank + 1) * rows, (ranks - 1 - rank) * rows)});
-}
-
-Tensor differentiable_all_reduce(const Tensor& tensor, Communicator& communicator) {
-  if (communicator.size() == 1) return tensor;
-  return AllReduce::apply(tensor, reinterpret_cast<std::int64_t>(&communicator));
 }
 
 }  // namespace duet

@@ -18,8 +18,4 @@ void broadcast_(Tensor& tensor, Communicator& communicator, int root);
 /// gradient, and the sum over ranks that GradientReducer makes is the gradient of that loss.
 Tensor all_gather_rows(const Tensor& local, Communicator& communicator);
 
-/// Forward: the sum over ranks. Backward: the sum over ranks of the incoming gradients, which is right when each rank's loss is its share
-/// of the global loss (global batch normalisation). Backward passes must then run in the same order on all ranks.
-Tensor differentiable_all_reduce(const Tensor& tensor, Communicator& communicator);
-
 }  // namespace duet

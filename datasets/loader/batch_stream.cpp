@@ -1,7 +1,6 @@
 #include "datasets/loader/batch_stream.h"
 
 #include <algorithm>
-#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -15,6 +14,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "datasets/loader/row_maker.h"
+#include "datasets/loader/sample.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -190,7 +190,7 @@ struct BatchStream::State {
 
   void refuse_too_many() const {
     const auto records = record_count(options);
-    const auto allowed = std::min(kMostBad, static_cast<std::int64_t>(std::ceil(options.max_bad_fraction * static_cast<double>(records))));
+    const auto allowed = std::min(kMostBad, bad_samples_allowed(options.max_bad_fraction, records));
     const auto found = std::ssize(known_bad);
     if (found <= allowed) return;
     throw DataError(
@@ -200,15 +200,13 @@ struct BatchStream::State {
         untaken.empty() ? "" : fmt::format("The last: {} ", untaken.back().reason), options.view.store().path().string());
   }
 
-  /// Drops what was decoded ahead; `change` runs while no thread is at work.
-  template <typename Change>
-  void restart(Change change) {
+  /// Drops what was decoded ahead and goes on from `place`.
+  void restart(const StreamState& place) {
     std::unique_lock lock(mutex);
     paused = true;
     finished.wait(lock, [&] { return active == 0; });
     slots.clear();
-    change();
-    ahead = handed;
+    ahead = handed = place;
     refill();
     paused = false;
     lock.unlock();
@@ -220,13 +218,13 @@ struct BatchStream::State {
   std::int64_t first_row = 0, rows = 0;  // this rank's, of each global batch
   std::vector<std::unique_ptr<RowMaker>> makers;
 
-  mutable std::mutex mutex;  // guards what follows, and options and samples against restart()
+  mutable std::mutex mutex;  // guards what follows
   std::condition_variable wake, finished;
   std::deque<std::shared_ptr<Slot>> slots;
   StreamState handed, ahead;  // after the last batch given out; after the last slot
   std::int64_t active = 0;    // rows being made
   bool paused = false, stopping = false;
-  std::set<std::int64_t> known_bad;  // records; they keep their numbers from generation to generation
+  std::set<std::int64_t> known_bad;  // records
   std::vector<BadSample> untaken;
   std::vector<std::thread> threads;  // last: they use all of the above
 };
@@ -251,38 +249,12 @@ void BatchStream::seek(const StreamState& state) {
     throw DataError("{}, split '{}': epoch {}, sample {} of {} is no place in this store.", view.store().path().string(), view.split(),
                     state.epoch, state.consumed, records);
   }
-  state_->restart([&] { state_->handed = state; });
+  state_->restart(state);
 }
 
 StreamState BatchStream::state() const {
   const std::lock_guard lock(state_->mutex);
   return state_->handed;
-}
-
-void BatchStream::adopt(StoreView newer) {
-  auto& options = state_->options;
-  const auto& old = options.view;
-  if (newer.store().path() != old.store().path() || newer.split() != old.split() || newer.generation() <= old.generation()) {
-    throw UsageError("{}, split '{}', generation {} cannot follow {}, split '{}', generation {} in a stream.",
-                     newer.store().path().string(), newer.split(), newer.generation(), old.store().path().string(), old.split(),
-                     old.generation());
-  }
-  auto changed = options;
-  changed.view = newer;
-  check(changed);
-  state_->restart([&] {
-    options.view = std::move(newer);
-    state_->samples = SampleStream(RowMaker::stream_seed(options), record_count(options));
-    auto& handed = state_->handed;
-    handed = {options.view.generation(), handed.consumed > 0 ? handed.epoch + 1 : handed.epoch, 0, handed.position};
-  });
-}
-
-const StoreView& BatchStream::view() const { return state_->options.view; }
-
-std::int64_t BatchStream::bad_samples() const {
-  const std::lock_guard lock(state_->mutex);
-  return std::ssize(state_->known_bad);
 }
 
 std::vector<BadSample> BatchStream::take_bad_samples() {

@@ -71,15 +71,7 @@ class BatchStream {
   /// After the last batch that next() handed out; what was decoded ahead does not count.
   StreamState state() const;
 
-  /// Goes on with a newer generation of the same store and split, at the beginning of a new epoch.
-  void adopt(StoreView newer);
-
-  const StoreView& view() const;
-
-  /// Distinct bad records among the rows handed out since construction.
-  std::int64_t bad_samples() const;
-
-  /// Those not yet taken, for the log.
+  /// Distinct bad records among the rows handed out since construction that were not yet taken, for the log.
   std::vector<BadSample> take_bad_samples();
 
  private:

@@ -1,9 +1,15 @@
 #include "datasets/loader/sample.h"
 
+#include <cmath>
+
 #include "datasets/loader/photo_sampler.h"
 #include "datasets/loader/raster_sampler.h"
 
 namespace duet {
+
+std::int64_t bad_samples_allowed(double max_bad_fraction, std::int64_t count) {
+  return static_cast<std::int64_t>(std::ceil(max_bad_fraction * static_cast<double>(count)));
+}
 
 std::vector<std::uint8_t> load_photo(const StoreView& view, std::int64_t index, int side, bool flipped) {
   thread_local PhotoSampler sampler;

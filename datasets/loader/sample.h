@@ -8,6 +8,9 @@
 
 namespace duet {
 
+/// How many of `count` samples may be unreadable: max_bad_fraction of them, rounded up, so that one bad sample ends nothing.
+std::int64_t bad_samples_allowed(double max_bad_fraction, std::int64_t count);
+
 /// One photo as networks see it without augmentation: RGB [side, side, 3], the whole photo letterboxed on white, antialiased. The same
 /// bytes that a BatchStream without augmentation gives. Throws DataError naming store, shard, index and id when it cannot be read.
 /// Thread-safe.

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <set>
+
 #include "tests/system/tiny_run.h"
 
 namespace duet {
@@ -15,6 +17,12 @@ void damage_photo(const fs::path& shard, std::size_t photo) {
   const auto places = photos_in(shard);
   ASSERT_GT(places.size(), photo + 1);
   flip_bit(shard, (places[photo] + places[photo + 1]) / 2);
+}
+
+int times_said(const std::string& text, const std::string& what) {
+  int times = 0;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++times;
+  return times;
 }
 
 std::vector<std::string> quarantined(const TinyRun& tiny, int ranks) {
@@ -65,9 +73,43 @@ TEST(DamagedData, ManyEndTheRun) {
     EXPECT_EQ(outcome.status, 65) << outcome;
     EXPECT_THAT(outcome.error,
                 AllOf(HasSubstr(pairs.string()), HasSubstr("records cannot be read"), HasSubstr("`duet store verify " + pairs.string())));
+    EXPECT_EQ(times_said(outcome.error, "records cannot be read"), 1) << outcome;
+    if (!ranks.empty()) EXPECT_THAT(outcome.error, testing::ContainsRegex("rank [01] ended the run with status 65: "));
   }
   const auto tolerant = run(tiny.train({"--data.max_bad_fraction=0.5", "--data.labelled", pairs.string()}));
   EXPECT_EQ(tolerant.status, 0) << tolerant;
+}
+
+TEST(DamagedData, AnUnreadableValidationPhotoIsLeftOutWhereverItWouldBeLookedAt) {
+  const TinyRun tiny;
+  const auto pairs = copy_store("pairs.store", tiny.file("data"));
+  damage_photo(shard_of(pairs, "validation"), 2);
+  const Words damaged{"--data.labelled", pairs.string(), "--run.samples_every=4"};
+
+  const auto tolerant = run(tiny.train(damaged + Words{"--ranks", "2"}));
+  ASSERT_EQ(tolerant.status, 0) << tolerant;
+  EXPECT_THAT(tolerant.error, AllOf(HasSubstr("It is left out of the evaluation"), HasSubstr("No sketch is drawn of it")));
+  const auto results = read_json(tiny.folder() / "results.json");
+  for (const auto& judged : {results.at("generator").at("joint"), results.at("joint").at("validation").at("last")}) {
+    EXPECT_EQ(judged.at("gallery"), 7) << judged;
+    EXPECT_EQ(judged.at("left_out"), 1) << judged;
+  }
+  std::set<std::string> drawn;
+  for (const auto& entry : fs::directory_iterator(tiny.folder() / "samples")) {
+    const auto name = entry.path().filename().string();
+    drawn.insert(name.substr(name.rfind("photo-")));
+  }
+  EXPECT_EQ(drawn.size(), 7u);
+  EXPECT_FALSE(drawn.contains("photo-2.svg"));
+  EXPECT_THAT(read_file(tiny.folder() / "report.html"), HasSubstr("1 of these photos cannot be read and are left out"));
+
+  damage_photo(shard_of(pairs, "validation"), 5);
+  // A generator alone: nothing but the drawings looks at the validation part.
+  const auto alone = run(TinyRun().train(damaged + Words{"--retrieval.steps=0", "--joint.steps=0"}));
+  EXPECT_EQ(alone.status, 65) << alone;
+  EXPECT_THAT(alone.error, AllOf(HasSubstr(pairs.string()), HasSubstr("2 of the 6 photos that sketches were to be drawn of")));
+  const auto evaluated = run(TinyRun().train(damaged));
+  EXPECT_EQ(evaluated.status, 65) << evaluated;
 }
 
 TEST(DamagedData, AShardThatIsCutDuringTheRunIsNamed) {

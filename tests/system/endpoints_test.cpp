@@ -58,6 +58,10 @@ TEST(Endpoints, APortThatIsTakenStopsNoTraining) {
   const auto port = std::to_string(ntohs(address.sin_port));
 
   const TinyRun tiny;
+  const auto planned = run(tiny.train({"--monitoring.port", port, "--dry-run"}));
+  EXPECT_EQ(planned.status, 0) << planned;
+  EXPECT_THAT(planned.out, HasSubstr("0 of 1 can listen on 127.0.0.1, port " + port));
+  EXPECT_THAT(planned.error, AllOf(HasSubstr("warning"), HasSubstr("127.0.0.1:" + port)));
   const auto outcome = run(tiny.train({"--monitoring.port", port, "--joint.steps=0"}));
   EXPECT_EQ(outcome.status, 0) << outcome;
   EXPECT_THAT(outcome.error, AllOf(HasSubstr("warning"), HasSubstr(port)));

@@ -94,6 +94,7 @@ TEST(Refusals, ADryRunPlansAndMakesNothing) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("on 2 ranks"), HasSubstr("16 photos, 32 sketches"), HasSubstr("8 steps of 6"),
                                  HasSubstr("million weights"), HasSubstr("free on")));
   EXPECT_FALSE(std::filesystem::exists(tiny.folder()));
+  EXPECT_THAT(outcome.out, HasSubstr("2 of 2 can listen on 127.0.0.1"));
   expect_refusal(tiny.train({"--dry-run", "--retrieval.initial", tiny.file("absent.safetensors").string()}), 66,
                  AllOf(HasSubstr("retrieval.initial"), HasSubstr("absent.safetensors")));
 }

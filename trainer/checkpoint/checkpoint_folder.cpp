@@ -224,19 +224,6 @@ FoundCheckpoint find_checkpoint(const fs::path& checkpoints) {
   return found;
 }
 
-std::optional<Checkpoint> find_best_checkpoint(const fs::path& checkpoints) {
-  auto entries = list(checkpoints);
-  while (const auto* best = best_of(entries)) {
-    try {
-      return Checkpoint::open(best->folder);
-    } catch (const Error& error) {
-      warn("{} The next best checkpoint is taken.", error.what());
-    }
-    entries.erase(entries.begin() + (best - entries.data()));
-  }
-  return std::nullopt;
-}
-
 CheckpointFolder::CheckpointFolder(fs::path checkpoints, CheckpointOptions options)
     : checkpoints_(std::move(checkpoints)), options_(std::move(options)) {
   DUET_CHECK(options_.keep_last >= 1 && options_.keep_every >= 0, "keep_last {}, keep_every {}", options_.keep_last, options_.keep_every);

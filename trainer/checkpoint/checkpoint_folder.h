@@ -57,9 +57,6 @@ struct FoundCheckpoint {
 /// saying so. checkpoints: RUN/checkpoints; may be absent. Throws DataError when there are checkpoints and none verifies.
 FoundCheckpoint find_checkpoint(const std::filesystem::path& checkpoints);
 
-/// The checkpoint with the highest score that verifies; none when none was evaluated. Of equal scores, the earlier one.
-std::optional<Checkpoint> find_best_checkpoint(const std::filesystem::path& checkpoints);
-
 /// Where a save stands; tests stop the program at each.
 enum class SaveStage { begun, files_written, manifest_written, renamed, latest_moved, thinned };
 

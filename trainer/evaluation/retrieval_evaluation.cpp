@@ -21,7 +21,7 @@ struct Share {
 };
 
 // The one entry of `flags` that says more than "all is well" wins; every rank learns of it.
-enum Condition : std::int64_t { kUsable = 0, kUnreadable = 1, kNotFinite = 2 };
+enum Condition : std::int64_t { kUsable = 0, kUnreadable = 1, kNotFinite = 2, kPointless = 3 };
 
 Share embed_share(RetrievalNetwork& network, const ImageSource& images, Communicator& communicator) {
   Share share;
@@ -44,17 +44,18 @@ Share embed_share(RetrievalNetwork& network, const ImageSource& images, Communic
   return share;
 }
 
-// Condition of every image, known to all ranks. Warns of unreadable ones; throws on all ranks alike.
+// Condition of every image, known to all ranks. Warns of unreadable ones; throws on all ranks alike. An image without a point (a query
+// whose photo is left out already) is not counted again when it cannot be read either.
 std::vector<std::int64_t> agree_on_conditions(const Share& share, const ImageSource& images, Communicator& communicator,
-                                              double max_bad_fraction) {
+                                              double max_bad_fraction, const std::function<bool(std::int64_t position)>& has_point) {
   std::vector<std::int64_t> condition(static_cast<std::size_t>(images.count), kUsable);
   if (!share.positions.empty()) {
     const auto finite = share.embeddings.isfinite().all(1).contiguous();
     for (std::size_t row = 0; row < share.positions.size(); ++row) {
       auto& own = condition[static_cast<std::size_t>(share.positions[row])];
       if (!share.bad[row].empty()) {
-        own = kUnreadable;
-        warn("{} It is left out of the evaluation.", share.bad[row]);
+        own = has_point(share.positions[row]) ? kUnreadable : kPointless;
+        if (own == kUnreadable) warn("{} It is left out of the evaluation.", share.bad[row]);
       } else if (!finite.data_ptr<bool>()[row]) {
         own = kNotFinite;
       }
@@ -69,9 +70,9 @@ std::vector<std::int64_t> agree_on_conditions(const Share& share, const ImageSou
         images.name(broken - condition.begin()));
   }
   const auto unreadable = std::count(condition.begin(), condition.end(), kUnreadable);
-  if (static_cast<double>(unreadable) > max_bad_fraction * static_cast<double>(images.count)) {
+  if (unreadable > bad_samples_allowed(max_bad_fraction, images.count)) {
     throw DataError(
-        "Evaluation: {} of {} images cannot be read, more than the {:g} that data.max_bad_fraction admits; the first is {}. "
+        "Evaluation: {} of {} images cannot be read, more than the share of {:g} that data.max_bad_fraction admits; the first is {}. "
         "`duet store verify` lists them.",
         unreadable, images.count, max_bad_fraction,
         images.name(std::find(condition.begin(), condition.end(), kUnreadable) - condition.begin()));
@@ -161,8 +162,7 @@ QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side,
   return queries;
 }
 
-QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& gallery,
-                               std::function<Tensor(std::int64_t first, std::int64_t last)> rasters) {
+QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& gallery, decltype(ImageSource::read) rasters) {
   std::unordered_map<std::int64_t, std::int64_t> position_of;
   for (std::size_t position = 0; position < gallery.photo.size(); ++position)
     position_of[gallery.photo[position]] = static_cast<std::int64_t>(position);
@@ -173,9 +173,7 @@ QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& g
     queries.truth.push_back(found->second);
   }
   queries.images.count = std::ssize(queries.truth);
-  queries.images.read = [rasters = std::move(rasters)](std::int64_t first, std::int64_t last, std::vector<std::string>&) {
-    return rasters(first, last);
-  };
+  queries.images.read = std::move(rasters);
   queries.images.name = [photo = std::move(photo)](std::int64_t query) {
     return fmt::format("generated sketch {} (of photo {})", query, photo[static_cast<std::size_t>(query)]);
   };
@@ -190,26 +188,26 @@ RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gal
   EvaluationMode evaluation_mode(network);
 
   const auto photos = embed_share(network, gallery.images, communicator);
-  const auto photo_condition = agree_on_conditions(photos, gallery.images, communicator, max_bad_fraction);
+  const auto photo_condition =
+      agree_on_conditions(photos, gallery.images, communicator, max_bad_fraction, [](std::int64_t) { return true; });
   const auto photo_embeddings = gather(photos, gallery.images, network, communicator);
-  const auto sketches = embed_share(network, queries.images, communicator);
-  const auto sketch_condition = agree_on_conditions(sketches, queries.images, communicator, max_bad_fraction);
-
   // Unreadable photos leave the gallery; positions in what is left are mapped back below.
   const auto shown = usable(photo_condition);
   std::vector<std::int64_t> place(photo_condition.size(), -1);
   for (std::size_t i = 0; i < shown.size(); ++i) place[static_cast<std::size_t>(shown[i])] = static_cast<std::int64_t>(i);
-  auto counts = [&](std::int64_t query) {
-    return sketch_condition[static_cast<std::size_t>(query)] == kUsable &&
-           place[static_cast<std::size_t>(queries.truth[static_cast<std::size_t>(query)])] >= 0;
+  auto photo_is_shown = [&](std::int64_t query) {
+    return place[static_cast<std::size_t>(queries.truth[static_cast<std::size_t>(query)])] >= 0;
   };
+
+  const auto sketches = embed_share(network, queries.images, communicator);
+  const auto sketch_condition = agree_on_conditions(sketches, queries.images, communicator, max_bad_fraction, photo_is_shown);
+  auto counts = [&](std::int64_t query) { return sketch_condition[static_cast<std::size_t>(query)] == kUsable && photo_is_shown(query); };
 
   RetrievalResult result;
   result.truth = queries.truth;
   result.rank.resize(queries.truth.size(), 0);
   result.nearest_each = nearest_count(std::ssize(shown));
   result.nearest.resize(queries.truth.size() * static_cast<std::size_t>(result.nearest_each), 0);
-  result.left_out = gallery.images.count - std::ssize(shown) + std::count(sketch_condition.begin(), sketch_condition.end(), kUnreadable);
 
   std::vector<std::int64_t> own_rows, own_queries, own_truth;
   for (std::size_t row = 0; row < sketches.positions.size(); ++row) {
@@ -240,6 +238,8 @@ RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gal
     photo.push_back(result.truth[query]);
   }
   result.metrics = retrieval_metrics(rank, photo, std::ssize(shown), seed);
+  result.metrics.left_out =
+      gallery.images.count - std::ssize(shown) + std::count(sketch_condition.begin(), sketch_condition.end(), kUnreadable);
   return result;
 }
 

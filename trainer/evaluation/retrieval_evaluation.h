@@ -39,11 +39,10 @@ Gallery gallery_of(const StoreView& view, int side);
 /// with. sketch i of the result is sketch i of the view.
 QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side, bool dark_on_white);
 
-/// Rasters that already exist as queries: the generator's sketches, for instance. rasters(first, last): uint8 [last − first, side, side],
-/// called on one rank for each range; ranges start at multiples of kEvaluationBatch. photo: the true photo of each query, index in the
-/// gallery's view. Throws UsageError when one of them is not in the gallery.
-QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& gallery,
-                               std::function<Tensor(std::int64_t first, std::int64_t last)> rasters);
+/// Rasters as queries that are no sketches of the view: the generator's, for instance. rasters: as ImageSource::read, [last − first, side,
+/// side], called on one rank for each range; ranges start at multiples of kEvaluationBatch. photo: the true photo of each query, index in
+/// the gallery's view. Throws UsageError when one of them is not in the gallery.
+QuerySource rasters_as_queries(std::vector<std::int64_t> photo, const Gallery& gallery, decltype(ImageSource::read) rasters);
 
 struct RetrievalResult {
   RetrievalMetrics metrics;
@@ -51,7 +50,6 @@ struct RetrievalResult {
   std::vector<std::int64_t> truth;    ///< by query, gallery position
   std::vector<std::int64_t> nearest;  ///< [queries, nearest_each], gallery positions, nearest first
   std::int64_t nearest_each = 0;
-  std::int64_t left_out = 0;  ///< photos and queries that could not be read; they are counted in no figure
 };
 
 /// Images embedded at a time: fixed, so that a batch's rounding does not depend on the number of ranks.
@@ -59,8 +57,8 @@ inline constexpr std::int64_t kEvaluationBatch = 32;
 
 /// Embeds gallery and queries, spread over the ranks (each image once), and ranks them. Collective: every rank calls it with the same
 /// arguments and receives the same result, whatever their number. The network is put into evaluation mode meanwhile; no gradients.
-/// `communicator` moves host memory. Unreadable images are left out with a warning, more than `max_bad_fraction` of them throw DataError.
-/// Throws NumericalError naming the first image whose embedding is not finite.
+/// `communicator` moves host memory. Unreadable images are left out with a warning, more than bad_samples_allowed() of them throw
+/// DataError. Throws NumericalError naming the first image whose embedding is not finite.
 RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gallery, const QuerySource& queries,
                                    Communicator& communicator, std::uint64_t seed, double max_bad_fraction = 0.01);
 

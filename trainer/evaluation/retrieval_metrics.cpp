@@ -87,6 +87,7 @@ Json to_json(const RetrievalMetrics& metrics) {
   auto object = [](const Interval& interval) { return Json{{"low", interval.low}, {"high", interval.high}}; };
   return {{"queries", metrics.queries},
           {"gallery", metrics.gallery},
+          {"left_out", metrics.left_out},
           {kFigures[0], metrics.acc_1},
           {kFigures[1], metrics.acc_5},
           {kFigures[2], metrics.acc_10},
@@ -96,24 +97,6 @@ Json to_json(const RetrievalMetrics& metrics) {
             {kFigures[1], object(metrics.acc_5_interval)},
             {kFigures[2], object(metrics.acc_10_interval)},
             {kFigures[3], object(metrics.mean_rank_percentile_interval)}}}};
-}
-
-RetrievalMetrics metrics_from_json(const Json& json, const std::string& subject) {
-  const auto intervals = member<Json>(json, "interval", subject);
-  auto interval = [&](const char* figure) {
-    const auto object = member<Json>(intervals, figure, subject);
-    return Interval{member<double>(object, "low", subject), member<double>(object, "high", subject)};
-  };
-  return {.queries = member<std::int64_t>(json, "queries", subject),
-          .gallery = member<std::int64_t>(json, "gallery", subject),
-          .acc_1 = member<double>(json, kFigures[0], subject),
-          .acc_5 = member<double>(json, kFigures[1], subject),
-          .acc_10 = member<double>(json, kFigures[2], subject),
-          .mean_rank_percentile = member<double>(json, kFigures[3], subject),
-          .acc_1_interval = interval(kFigures[0]),
-          .acc_5_interval = interval(kFigures[1]),
-          .acc_10_interval = interval(kFigures[2]),
-          .mean_rank_percentile_interval = interval(kFigures[3])};
 }
 
 std::string metrics_table(const std::vector<std::pair<std::string, RetrievalMetrics>>& rows) {

@@ -19,6 +19,7 @@ struct Interval {
 struct RetrievalMetrics {
   std::int64_t queries = 0;
   std::int64_t gallery = 0;
+  std::int64_t left_out = 0;  ///< photos and queries that could not be read; they are counted in no figure
   double acc_1 = 0, acc_5 = 0, acc_10 = 0;
   double mean_rank_percentile = 0;  ///< 100 · mean((gallery − rank) / (gallery − 1)); chance is 50. 100 by definition for a gallery of one.
   Interval acc_1_interval, acc_5_interval, acc_10_interval, mean_rank_percentile_interval;
@@ -30,11 +31,9 @@ struct RetrievalMetrics {
 RetrievalMetrics retrieval_metrics(std::span<const std::int64_t> rank, std::span<const std::int64_t> photo, std::int64_t gallery,
                                    std::uint64_t seed, int resamples = 2000);
 
-/// {"queries": 323, "gallery": 100, "acc@1": …, "acc@5": …, "acc@10": …, "mean_rank_percentile": …, "interval": {"acc@1": {"low": …,
-/// "high": …}, …}}
+/// {"queries": 323, "gallery": 100, "left_out": 0, "acc@1": …, "acc@5": …, "acc@10": …, "mean_rank_percentile": …, "interval": {"acc@1":
+/// {"low": …, "high": …}, …}}
 Json to_json(const RetrievalMetrics& metrics);
-/// The inverse. Throws DataError naming `subject`.
-RetrievalMetrics metrics_from_json(const Json& json, const std::string& subject);
 
 /// A table for people, one line a row, intervals in brackets, counts in the last columns.
 std::string metrics_table(const std::vector<std::pair<std::string, RetrievalMetrics>>& rows);

@@ -40,22 +40,6 @@ StrokeBatch make_stroke_batch(std::span<const std::vector<Offset>> sequences, do
   return {inputs.to(device, dtype), targets.to(device, dtype), lengths};
 }
 
-void OffsetScale::add(std::span<const Offset> sequence) {
-  for (const auto& step : sequence)
-    for (const double value : {step.dx, step.dy}) {
-      count_ += 1;
-      sum_ += value;
-      square_sum_ += value * value;
-    }
-}
-
-double OffsetScale::value(const std::string& subject) const {
-  const double mean = count_ > 0 ? sum_ / count_ : 0;
-  const double variance = count_ > 0 ? square_sum_ / count_ - mean * mean : 0;
-  if (!(variance > 0)) throw DataError("{}: no offset scale can be taken from {} coordinates that do not vary", subject, count_);
-  return std::sqrt(variance);
-}
-
 std::vector<std::vector<Offset>> to_offset_lists(const Drawing& drawing) {
   const auto offsets = drawing.offsets.to(at::kCPU, at::kFloat).contiguous();
   const auto pens = drawing.pen.to(at::kCPU).contiguous(), lengths = drawing.length.to(at::kCPU).contiguous();

@@ -19,18 +19,6 @@ struct StrokeBatch {
 StrokeBatch make_stroke_batch(std::span<const std::vector<Offset>> sequences, double offset_scale, at::ScalarType dtype, at::Device device,
                               const std::string& subject);
 
-/// Standard deviation of all Δx and Δy together: the offset scale of a training set. Sums in double; add sequences in any order that is the
-/// same on all ranks.
-class OffsetScale {
- public:
-  void add(std::span<const Offset> sequence);
-  /// Throws DataError naming `subject` when nothing was added or nothing varies.
-  double value(const std::string& subject) const;
-
- private:
-  double count_ = 0, sum_ = 0, square_sum_ = 0;
-};
-
 /// Each drawing's steps as offsets in units of the scale, the last one made Pen::end: what from_offsets() takes. The step whose pen is
 /// 'end' only says that the drawing is over: its offset is never trained (method.md §3.5), so it is left out.
 std::vector<std::vector<Offset>> to_offset_lists(const Drawing& drawing);

@@ -15,20 +15,29 @@ StepSamples JointRetrieval::samples_per_step() const {
   const auto& joint = context_.config.joint;
   const auto pool = joint.pool > 0 ? joint.pool_batch : 0;
   const auto rows = joint.labelled_batch + pool;
-  return {.samples = 2 * rows, .triplets = rows, .photos = rows, .pseudo_sketches = pool};
+  return {.samples = 2 * rows, .triplets = rows, .photos = rows, .pseudo_sketches = draws_pseudo_sketches() ? joint.pool_batch : 0};
+}
+
+bool JointRetrieval::draws_pseudo_sketches() const { return context_.config.joint.pool > 0 || discriminator_ != nullptr; }
+
+void JointRetrieval::seek_pool(const StreamState& place) {
+  auto& streams = context_.streams;
+  if (context_.config.joint.pool > 0) streams.at(StreamName::pool).seek(place);
+  streams.at(StreamName::pool_plain).seek(place);
 }
 
 void JointRetrieval::draw_block(std::int64_t first_step) {
   const auto& config = context_.config;
   const auto side = config.data.image_side;
   auto& streams = context_.streams;
+  const bool trained_on = config.joint.pool > 0;
   block_.clear();
   const auto steps = std::min(config.joint.retrieval_steps, config.joint.steps - first_step);
   std::vector<Tensor> maps;
   std::vector<std::int64_t> positions;
   for (std::int64_t i = 0; i < steps; ++i) {
     auto& batch = block_.emplace_back();
-    batch.augmented = streams.next(StreamName::pool);
+    if (trained_on) batch.augmented = streams.next(StreamName::pool);
     batch.plain = streams.next(StreamName::pool_plain);
     batch.plain_photos = photos_of(batch.plain, side, context_.device.device);
     maps.push_back(encoded_maps(context_, CacheSource::pool_map, batch.plain.photo, batch.plain.flipped, batch.plain_photos));
@@ -37,11 +46,11 @@ void JointRetrieval::draw_block(std::int64_t first_step) {
   const DrawPurpose purpose{StreamName::pool, first_step, positions};
   const auto drawn = draw_sketches(context_, at::cat(maps), purpose, config.joint.temperature, false);
   const auto plain = rasters_of(context_, drawn.sketches);
-  const auto moved = rasters_of(context_, augmented(context_, drawn.sketches, purpose));
+  const auto moved = trained_on ? rasters_of(context_, augmented(context_, drawn.sketches, purpose)) : Tensor();
   std::int64_t row = 0;
   for (auto& batch : block_) {
     batch.plain_rasters = plain.narrow(0, row, batch.plain.size());
-    batch.moved_rasters = moved.narrow(0, row, batch.plain.size());
+    if (trained_on) batch.moved_rasters = moved.narrow(0, row, batch.plain.size());
     row += batch.plain.size();
   }
   block_start_ = first_step;
@@ -70,25 +79,23 @@ Scalars JointRetrieval::step(std::int64_t done) {
   const auto ranks = static_cast<double>(context_.ranks.size());
   const bool with_pool = joint.pool > 0;
   const bool with_teacher = joint.distillation > 0;
-  const bool trains_discriminator = discriminator_ != nullptr && with_pool;
 
   const auto inside = done % joint.retrieval_steps;
-  if (with_pool && block_start_ != done - inside) {
+  if (draws_pseudo_sketches() && block_start_ != done - inside) {
     if (inside == 0) {
-      block_place_ = to_json(streams.at(StreamName::pool).state());
+      block_place_ = to_json(streams.at(StreamName::pool_plain).state());
     } else {  // resumed inside a block: draw it again from where it began
-      const auto place = stream_state_from_json(block_place_, "progress.json: pool block");
-      streams.at(StreamName::pool).seek(place);
-      streams.at(StreamName::pool_plain).seek(place);
+      seek_pool(stream_state_from_json(block_place_, "progress.json: pool block"));
     }
     draw_block(done - inside);
   }
-  const PoolBatch* pool = with_pool ? &block_.at(static_cast<std::size_t>(inside)) : nullptr;
+  const PoolBatch* drawn = draws_pseudo_sketches() ? &block_.at(static_cast<std::size_t>(inside)) : nullptr;
+  const PoolBatch* pool = with_pool ? drawn : nullptr;  // what F learns from
 
   const auto labelled = streams.next(StreamName::joint_labelled);
   Batch plain;
   Tensor plain_photos, plain_rasters;
-  if (with_teacher || trains_discriminator) {
+  if (with_teacher || discriminator_ != nullptr) {
     plain = streams.next(StreamName::joint_plain);
     plain_photos = photos_of(plain, side, device);
     plain_rasters = rasters_of(plain, side, device);
@@ -153,9 +160,9 @@ Scalars JointRetrieval::step(std::int64_t done) {
   }
   scalars.emplace_back("gradient_norm", norm / ranks);
   scalars.emplace_back("learning_rate", joint.learning_rate / ranks);
-  if (trains_discriminator) {
+  if (discriminator_ != nullptr) {
     const auto trained =
-        train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, pool->plain_photos, pool->plain_rasters);
+        train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, drawn->plain_photos, drawn->plain_rasters);
     scalars.insert(scalars.end(), trained.begin(), trained.end());
   }
   return scalars;

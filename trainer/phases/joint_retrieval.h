@@ -25,9 +25,12 @@ class JointRetrieval : public Phase {
  private:
   struct PoolBatch {
     Batch augmented, plain;
-    Tensor plain_photos, plain_rasters, moved_rasters;
+    Tensor plain_photos, plain_rasters, moved_rasters;  ///< augmented and moved: only where F learns from the pool
   };
 
+  /// For F's pseudo pairs, or for D alone, which needs generated pairs also where F does without (joint.pool = 0).
+  bool draws_pseudo_sketches() const;
+  void seek_pool(const StreamState& place);
   void draw_block(std::int64_t first_step);
   Tensor teacher_distance_labelled(const Batch& plain, const Tensor& photos, const Tensor& rasters) const;
   Tensor teacher_distance_pool(const PoolBatch& pool) const;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/log.h"
+#include "cluster/reducer/tensor_collectives.h"
 #include "monitoring/trace.h"
 
 namespace duet {
@@ -31,12 +32,13 @@ void clip_gradients(const std::vector<NamedTensor>& parameters, double limit) {
   for (const auto& [name, tensor] : parameters) tensor.grad().mul_(limit / norm);
 }
 
-Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam,
-                 std::int64_t skipped_limit)
+Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options)
     : parameters_(std::move(parameters)),
+      statistics_(std::move(options.statistics)),
+      ranks_(gradients),
       reducer_(pairs_of(parameters_), gradients, options_of(cluster)),
-      adam_(parameters_, adam),
-      skipped_limit_(skipped_limit) {}
+      adam_(parameters_, options.adam),
+      skipped_limit_(options.skipped_limit) {}
 
 void Learner::reduce(const Tensor& loss) {
   reducer_.arm();
@@ -66,17 +68,34 @@ void Learner::skip(const NumericalError& error) {
 
 double Learner::step(double learning_rate) {
   const TraceSpan span("optimiser", SpanKind::compute);
+  auto norm = std::numeric_limits<double>::quiet_NaN();
   if (!skips_) {
     try {
-      const auto norm = adam_.step(learning_rate);
+      norm = adam_.step(learning_rate);
       skipped_in_a_row_ = 0;
-      return norm;
     } catch (const NumericalError& error) {
       skip(error);
     }
   }
   skips_ = false;
-  return std::numeric_limits<double>::quiet_NaN();
+  average_statistics();  // the forward passes have moved them, whatever became of the update
+  return norm;
+}
+
+// After every step: a checkpoint, an evaluation or a critic then finds the same statistics on all ranks, whenever it comes. One collective.
+void Learner::average_statistics() {
+  if (statistics_.empty() || ranks_.size() == 1) return;
+  const at::NoGradGuard no_gradients;
+  std::vector<Tensor> flat;
+  for (const auto& [name, tensor] : statistics_) flat.push_back(tensor.flatten());
+  auto sum = at::cat(flat);
+  all_reduce_(sum, ranks_);
+  sum.div_(ranks_.size());
+  std::int64_t begin = 0;
+  for (const auto& [name, tensor] : statistics_) {
+    tensor.copy_(sum.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+    begin += tensor.numel();
+  }
 }
 
 double Learner::apply(const Tensor& loss, double learning_rate) {

@@ -10,12 +10,17 @@ namespace duet {
 /// Shortens the gradients of these parameters together to norm `limit`, where they are longer; 0: no limit.
 void clip_gradients(const std::vector<NamedTensor>& parameters, double limit);
 
+struct LearnerOptions {
+  AdamOptions adam = {};
+  std::int64_t skipped_limit = 0;  ///< so many updates in a row may be left out because a gradient was not finite
+  /// Running statistics that each rank's forward passes have moved its own way (batch norm `local`); step() makes them the mean over ranks.
+  std::vector<NamedTensor> statistics = {};
+};
+
 /// A set of parameters that is trained together: their gradients' reduction and their optimiser.
 class Learner {
  public:
-  /// `skipped_limit`: so many updates in a row may be left out because a gradient was not finite.
-  Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, const AdamOptions& adam,
-          std::int64_t skipped_limit = 0);
+  Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options = {});
 
   /// Backward pass of the rank's share of the loss; gradients are summed over ranks on the way. Collective. Throws as
   /// GradientReducer::finish; but when a gradient is not finite and the limit is not reached, the next step() changes nothing.
@@ -23,6 +28,7 @@ class Learner {
   /// The same for gradients that another reducer of these parameters gathers.
   void finish(GradientReducer& reducer);
   /// One step of the optimiser with the gradients as they stand. Returns their norm; not a number when the update was skipped.
+  /// Collective where there are statistics.
   double step(double learning_rate);
   double apply(const Tensor& loss, double learning_rate);
 
@@ -36,8 +42,10 @@ class Learner {
 
  private:
   void skip(const NumericalError& error);
+  void average_statistics();
 
-  std::vector<NamedTensor> parameters_;
+  std::vector<NamedTensor> parameters_, statistics_;
+  Communicator& ranks_;
   GradientReducer reducer_;
   Adam adam_;
   std::int64_t skipped_limit_, skipped_in_a_row_ = 0;

@@ -107,6 +107,40 @@ TEST(GradientReducer, RanksTogetherComputeTheGradientOfOneBigBatch) {
   }
 }
 
+TEST(GradientReducer, ASmallNetworkTravelsInSharesAndATinyOneAtOnce) {
+  const auto buckets_of = [](std::int64_t parameters, std::int64_t kibibytes, int shares) {
+    std::vector<std::pair<std::string, Tensor>> named;
+    auto loss = at::zeros({});
+    for (std::int64_t i = 0; i < parameters; ++i) {
+      named.emplace_back(fmt::format("p{}", i), at::ones({kibibytes * 256}).requires_grad_(true));
+      loss = loss + named.back().second.sum();
+    }
+    GradientReducer reducer(named, test_world().gradients(), {.shares = shares});
+    reducer.arm();
+    loss.backward();
+    reducer.finish();
+    EXPECT_EQ(named.front().second.grad()[0].item<float>(), static_cast<float>(test_world().size()));
+    return reducer.statistics().buckets;
+  };
+  EXPECT_EQ(buckets_of(16, 512, 8), 8);
+  EXPECT_EQ(buckets_of(16, 512, 1), 2) << "1 MiB, and all the rest in 25 MiB";
+  EXPECT_EQ(buckets_of(16, 8, 8), 1) << "shares of 16 KiB would cost more than they hide";
+}
+
+TEST(GradientReducer, GradientsGoWithTheirReducer) {
+  const Network network;
+  const auto once = [&] {
+    GradientReducer reducer(network.parameters, test_world().gradients());
+    reducer.arm();
+    network.loss(own_rows(images_of(0)), kRows).backward();
+    reducer.finish();
+    EXPECT_TRUE(network.parameters.front().second.grad().defined());
+  };
+  once();
+  for (const auto& [name, tensor] : network.parameters) EXPECT_FALSE(tensor.grad().defined()) << name;
+  once();
+}
+
 TEST(GradientReducer, Float32EqualsAnAllReduceOfEachParameter) {
   const auto images = images_of(0, at::kFloat);
   const Network plain(at::kFloat), reduced(at::kFloat);

@@ -45,25 +45,6 @@ TEST(TensorCollectives, TheLossOfGatheredRowsHasTheGradientOfOneRank) {
   EXPECT_LT((gradient - expected).abs().max().item<double>(), 1e-13);
 }
 
-TEST(TensorCollectives, StatisticsOverAllRanksHaveTheGradientOfOneRank) {
-  auto& communicator = test_world().statistics();
-  const auto rows = noise({kRows, 5}, 3), weight = noise({5, 3}, 4), target = noise({kRows, 3}, 5);
-  const auto normalised = [](const Tensor& values, const std::function<Tensor(const Tensor&)>& sum_over_ranks) {
-    const auto mean = sum_over_ranks(values.sum(0)) / static_cast<double>(kRows);
-    const auto variance = sum_over_ranks((values - mean).square().sum(0)) / static_cast<double>(kRows);
-    return (values - mean) / (variance + 1e-5).sqrt();
-  };
-  auto gradient = gradient_of(weight, [&](const Tensor& w) {
-    const auto sum = [&](const Tensor& t) { return differentiable_all_reduce(t, communicator); };
-    return (normalised(own_rows(rows).matmul(w), sum) - own_rows(target)).pow(4).sum() / static_cast<double>(kRows);  // this rank's share
-  });
-  all_reduce_(gradient, communicator);
-  const auto expected = gradient_of(weight, [&](const Tensor& w) {
-    return (normalised(rows.matmul(w), [](const Tensor& t) { return t; }) - target).pow(4).sum() / static_cast<double>(kRows);
-  });
-  EXPECT_LT((gradient - expected).abs().max().item<double>(), 1e-12);
-}
-
 TEST(TensorCollectives, WorkInPlaceOnAnyLayoutAndType) {
   auto& communicator = test_world().statistics();
   const auto ranks = communicator.size();

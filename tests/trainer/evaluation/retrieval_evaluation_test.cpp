@@ -107,7 +107,7 @@ TEST(RetrievalEvaluation, EqualsOneImageAtATimeOnOneRank) {
   EXPECT_EQ(result.rank, expected.rank);
   EXPECT_EQ(result.nearest, expected.nearest);
   EXPECT_EQ(result.nearest_each, 10);
-  EXPECT_EQ(result.left_out, 0);
+  EXPECT_EQ(result.metrics.left_out, 0);
   EXPECT_EQ(to_json(result.metrics), to_json(retrieval_metrics(expected.rank, truth, kPhotos - 1, 1)));
   EXPECT_TRUE(network.training()) << "the network's mode is put back";
 }
@@ -147,7 +147,7 @@ TEST(RetrievalEvaluation, TakesGeneratedRastersAsQueries) {
   const auto gallery = gallery_of(view, kSide);
   const std::vector<std::int64_t> photo = {3, 3, 40, 7};
   auto raster = [&](std::int64_t i) { return bytes_tensor(load_raster(view, i, kSide), {kSide, kSide}); };
-  const auto queries = rasters_as_queries(photo, gallery, [&](std::int64_t first, std::int64_t last) {
+  const auto queries = rasters_as_queries(photo, gallery, [&](std::int64_t first, std::int64_t last, std::vector<std::string>&) {
     std::vector<Tensor> rows;
     for (auto i = first; i < last; ++i) rows.push_back(raster(i));
     return at::stack(rows);
@@ -182,7 +182,7 @@ TEST(RetrievalEvaluation, LeavesUnreadableImagesOutOfEveryFigure) {
   std::iota(queries.truth.begin(), queries.truth.end(), 0);
   RetrievalNetwork network(tiny(), context(at::kDouble));
   const auto result = evaluate_retrieval(network, gallery, queries, test_world().control(), 1, 0.1);
-  EXPECT_EQ(result.left_out, 2);
+  EXPECT_EQ(result.metrics.left_out, 2);
   EXPECT_EQ(result.metrics.gallery, kImages - 1);
   EXPECT_EQ(result.metrics.queries, kImages - 2) << "neither the damaged sketch nor the sketch of the damaged photo counts";
   EXPECT_EQ(result.rank[2], 0);
@@ -193,10 +193,10 @@ TEST(RetrievalEvaluation, LeavesUnreadableImagesOutOfEveryFigure) {
 
 TEST(RetrievalEvaluation, StopsWhereTooMuchIsUnreadable) {
   const Gallery gallery{.images = broken_images(12, {}), .photo = {}};
-  QuerySource queries{.images = broken_images(12, {3, 9}), .truth = std::vector<std::int64_t>(12, 0)};
+  QuerySource queries{.images = broken_images(12, {3, 9, 10}), .truth = std::vector<std::int64_t>(12, 0)};
   RetrievalNetwork network(tiny(), context(at::kDouble));
   EXPECT_THAT([&] { evaluate_retrieval(network, gallery, queries, test_world().control(), 1, 0.1); },
-              testing::ThrowsMessage<DataError>(testing::AllOf(testing::HasSubstr("2 of 12"), testing::HasSubstr("image 3"))));
+              testing::ThrowsMessage<DataError>(testing::AllOf(testing::HasSubstr("3 of 12"), testing::HasSubstr("image 3"))));
 }
 
 TEST(RetrievalEvaluation, NamesTheFirstImageThatHasNoFiniteEmbedding) {

@@ -78,14 +78,15 @@ TEST(RetrievalMetrics, RefuseAnEmptySet) { EXPECT_THROW(retrieval_metrics({}, {}
 
 TEST(RetrievalMetrics, AcceptAGalleryOfOne) { EXPECT_EQ(retrieval_metrics(Numbers{1}, Numbers{0}, 1, 1).mean_rank_percentile, 100); }
 
-TEST(RetrievalMetrics, GoThroughJsonUnchanged) {
+TEST(RetrievalMetrics, AreJsonUnderTheFieldsNames) {
   const auto metrics = retrieval_metrics(Numbers{1, 7, 20}, Numbers{0, 1, 1}, 30, 1);
   const auto json = to_json(metrics);
   std::vector<std::string> keys;
   for (const auto& item : json.items()) keys.push_back(item.key());
-  EXPECT_THAT(keys, testing::ElementsAre("queries", "gallery", "acc@1", "acc@5", "acc@10", "mean_rank_percentile", "interval"));
-  EXPECT_EQ(to_json(metrics_from_json(parse_json(json.dump(), "test"), "test")), json);
-  EXPECT_THROW(metrics_from_json(Json{{"queries", 3}}, "test"), DataError);
+  EXPECT_THAT(keys, testing::ElementsAre("queries", "gallery", "left_out", "acc@1", "acc@5", "acc@10", "mean_rank_percentile", "interval"));
+  EXPECT_EQ(json["acc@5"], metrics.acc_5);
+  EXPECT_EQ(json["mean_rank_percentile"], metrics.mean_rank_percentile);
+  EXPECT_EQ(json["interval"]["acc@10"]["high"], metrics.acc_10_interval.high);
 }
 
 TEST(RetrievalMetrics, ShowCountsBesideEveryFigure) {

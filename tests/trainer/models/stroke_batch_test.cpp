@@ -47,17 +47,6 @@ TEST(StrokeBatch, NamesWhatDoesNotEnd) {
   EXPECT_THROW(make_stroke_batch(kSequences, std::nan(""), at::kFloat, at::kCPU, "test"), UsageError);
 }
 
-TEST(OffsetScale, IsTheDeviationOfBothAxesTogether) {
-  OffsetScale scale;
-  for (const auto& sequence : kSequences) scale.add(sequence);
-  const std::vector<double> values{4, -2, 6, 8, -2, 2, 0, 10, 1, 3, 2, 0};
-  double mean = 0, variance = 0;
-  for (const auto value : values) mean += value / 12;
-  for (const auto value : values) variance += (value - mean) * (value - mean) / 12;
-  EXPECT_NEAR(scale.value("test"), std::sqrt(variance), 1e-12);
-  EXPECT_THROW(OffsetScale().value("empty.store"), DataError);
-}
-
 TEST(ToOffsetLists, KeepsDrawnStepsButNotTheOneThatEnds) {
   const Drawing drawing{at::arange(12, at::kDouble).view({2, 3, 2}),
                         at::tensor({0, 2, 2, 1, 0, 1}, at::kLong).view({2, 3}),

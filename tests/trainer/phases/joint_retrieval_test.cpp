@@ -80,13 +80,32 @@ TEST(JointRetrieval, AsksTheTeacherForDistillationOnly) {
 }
 
 TEST(JointRetrieval, WithoutPoolPhotosGeneratorAndDiscriminatorAreLeftAlone) {
-  auto configure = [](TrainingConfig& config) { config.joint.pool = 0; };
+  auto configure = [](TrainingConfig& config) { config.joint.pool = config.joint.reward_discriminator = 0; };
   EXPECT_THAT(depends(configure, [](Networks& networks) { disturb(*networks.generator); }), IsEmpty());
   EXPECT_THAT(depends({}, [](Networks& networks) { disturb(*networks.generator); }), Not(IsEmpty()));
   TinyState run(configure);
   EXPECT_THAT(names_of(run.joint_retrieval(1)),
               UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate"));
   EXPECT_EQ(run.position(StreamName::pool), std::nullopt);
+}
+
+TEST(JointRetrieval, ADiscriminatorThatOnlyRewardsLearnsFromPairsOfItsOwn) {
+  auto configure = [](TrainingConfig& config) { config.joint.pool = 0; };
+  EXPECT_THAT(depends(configure, [](Networks& networks) { disturb(*networks.generator), disturb(*networks.discriminator); }), IsEmpty())
+      << "F learns from no generated sketch";
+  TinyState run(configure);
+  run.state.phase("joint", "joint_retrieval");
+  const auto before = run.files();
+  EXPECT_THAT(names_of(run.joint_retrieval(1)), UnorderedElementsAre("labelled", "distillation", "discriminator", "gradient_norm"));
+  const auto after = run.files();
+  EXPECT_THAT(changed(before, after, "discriminator.safetensors"), Not(IsEmpty())) << "D stays as its warm-up left it";
+  EXPECT_EQ(run.position(StreamName::pool), std::nullopt) << "augmented photos are read for nobody";
+  EXPECT_EQ(run.position(StreamName::pool_plain), run.config.joint.retrieval_steps * run.config.joint.pool_batch);
+
+  // As with the pool's term, D of the same weights takes the same steps.
+  TinyState with_pool;
+  with_pool.joint_retrieval(1);
+  EXPECT_THAT(changed(after, with_pool.files(), "discriminator.safetensors"), IsEmpty());
 }
 
 TEST(JointRetrieval, CertaintyWeighsPseudoPairsAsAConstant) {

@@ -41,7 +41,7 @@ TEST(Learner, GoesOnFromItsStateAndTheOrderOfItsSums) {
 TEST(Learner, SkipsSoManyUpdatesInARowAsItMay) {
   const SelfRanks alone;
   const auto parameters = three_parameters();
-  Learner learner(parameters, alone.ranks().gradients, {}, {}, /*skipped_limit=*/2);
+  Learner learner(parameters, alone.ranks().gradients, {}, {.skipped_limit = 2});
   auto good = [&] { return learner.apply(loss_of(parameters), 0.1); };
   auto bad = [&] { return learner.apply(loss_of(parameters) * std::numeric_limits<double>::infinity(), 0.1); };
   good();

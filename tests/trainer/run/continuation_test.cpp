@@ -96,6 +96,38 @@ TEST_F(Continuation, AJointStageMayBeAskedOfAFinishedSupervisedRun) {
   EXPECT_EQ(content_of(folder("later"))["step"], fmt::format("{}", 6 + 3 + 4 + 4));
 }
 
+// The last block is short: 7 joint steps in blocks of 3.
+TEST_F(Continuation, AFinishedRunWhosePoolGrewGoesOnWithMoreJointSteps) {
+  auto run = config("longer");
+  copy_data(folder("data"), folder("longer-data"));
+  run.data.pool = folder("longer-data") / "pool.store";
+  const SelfRanks alone;
+  train(run, alone.ranks(), {}, [&](std::int64_t step) {
+    if (step == kTinySteps - 3) append_to_pool(run.data.pool, run.data.labelled, 6);  // the last joint retrieval step but one is behind it
+  });
+  run.joint.steps = 11;
+  train(run, alone.ranks(), {}, {}, [](const Trainer& trainer) { EXPECT_EQ(trainer.state().streams.data().pool->generation(), 2); });
+  EXPECT_EQ(content_of(folder("longer"))["step"], fmt::format("{}", kTinySteps + 4 + 2)) << "four of F and a cycle's two of G";
+}
+
+TEST_F(Continuation, MomentsOfTheGeneratorsFitEndWithItAndMayBeginAnew) {
+  auto run = config("moments");
+  const auto has_moments = [&] {
+    return find_checkpoint(folder("moments") / "checkpoints").checkpoint->has("optimiser-generator.safetensors");
+  };
+  constexpr std::int64_t kBeforeJoint = 13;
+  train_until(run, kBeforeJoint - 1);
+  EXPECT_TRUE(has_moments()) << "more steps of the fit may still be asked for";
+  train_until(run, kBeforeJoint + 1);
+  EXPECT_FALSE(has_moments());
+  run.generator.pair_steps += 3;
+  train_until(run, kBeforeJoint + 1 + 2);
+  EXPECT_TRUE(has_moments());
+  continue_run(run);
+  EXPECT_FALSE(has_moments());
+  EXPECT_EQ(content_of(folder("moments"))["step"], fmt::format("{}", kTinySteps + 3));
+}
+
 TEST_F(Continuation, DrawingLeavesTheEncodersStatisticsAlone) {
   auto with_statistics = [&](const std::string& run, const std::string& scope) {
     auto made = config(run);

@@ -37,8 +37,8 @@ class Resume : public testing::Test {
 TEST_F(Resume, AStraightRunHoldsWhatItShould) {
   for (const std::string file :
        {"retrieval.safetensors", "retrieval-average.safetensors", "retrieval-best.safetensors", "teacher.safetensors",
-        "generator.safetensors", "discriminator.safetensors", "optimiser-retrieval.safetensors", "optimiser-generator.safetensors",
-        "optimiser-generator-joint.safetensors", "optimiser-discriminator.safetensors", "progress.json"}) {
+        "generator.safetensors", "discriminator.safetensors", "optimiser-retrieval.safetensors", "optimiser-generator-joint.safetensors",
+        "optimiser-discriminator.safetensors", "progress.json"}) {
     EXPECT_TRUE(straight().contains(file)) << file;
   }
   const auto results = nlohmann::json::parse(straight().at("results.json"));

@@ -39,6 +39,25 @@ TEST_F(TrainingOverRanks, EqualsTheStraightRunWhereverOneRankWasInterrupted) {
   }
 }
 
+// Each rank's own batches move its running statistics; what is saved, evaluated and resumed must be everybody's.
+TEST_F(TrainingOverRanks, LocalStatisticsSurviveAResume) {
+  const SharedFolder folder([](const auto&) {});
+  auto outcome = [&](const std::string& run, const std::set<std::int64_t>& stops) {
+    auto config = tiny_training(TinyData::path(), folder / run);
+    config.retrieval.batch_norm = config.generator.batch_norm = config.discriminator.batch_norm = "local";
+    config.generator.train_backbone = true;
+    config.joint.generator_scope = "all";
+    train(config, world_ranks(), stops);
+    return digest(folder / run);
+  };
+  const auto straight = outcome("straight", {});
+  ASSERT_NE(straight, "");
+  for (const auto& stops : {std::set<std::int64_t>{2}, {5}, {11}, {15}, {18}, {22}}) {
+    const auto name = fmt::format("stopped-{}", fmt::join(stops, "-"));
+    EXPECT_TRUE(outcome(name, stops) == straight) << name;
+  }
+}
+
 TEST_F(TrainingOverRanks, AnAppendedPoolIsAdoptedOnAllRanksAndSurvivesAResume) {
   const SharedFolder folder([](const std::filesystem::path& path) {
     for (const std::string name : {"straight", "stopped"}) copy_data(TinyData::path(), path / (name + "-data"));
