@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rules, alerts and boards by themselves: checked by Prometheus' own tools and against Grafana's schema."""
+"""Rules, alerts and boards by themselves: checked by Prometheus' own tools, against the catalogue of metrics and Grafana's schema."""
 import json
 import re
 import subprocess
@@ -9,9 +9,13 @@ import unittest
 import jsonschema
 import yaml
 
-from monitoring_files import BOARDS, GRAFANA, PROMETHEUS, ROOT, board, rules
+from monitoring_files import BOARDS, GRAFANA, PROMETHEUS, ROOT, board, metrics_in, queries, rules
 
 HERE = ROOT / "tests/monitoring/boards"
+
+
+def catalogue():
+    return set(re.findall(r'\{\s*"(duet_\w+)",', (ROOT / "monitoring/catalogue.cpp").read_text()))
 
 
 class Tools(unittest.TestCase):
@@ -50,6 +54,27 @@ class Alerts(unittest.TestCase):
             self.assertEqual(rule["annotations"]["runbook"], f"docs/troubleshooting.md#{rule['alert'].lower()}")
             self.assertIn(rule["alert"], headings)
             self.assertIn(f"| [{rule['alert']}](troubleshooting.md#{rule['alert'].lower()}) |", table)
+
+
+class Names(unittest.TestCase):
+    def test_all_that_is_asked_for_exists(self):
+        recorded = {rule["record"] for rule in rules("rules.yml")}
+        known = catalogue()
+        self.assertGreater(len(known), 50)
+        asked = [(rule.get("record") or rule["alert"], rule["expr"]) for file in ("rules.yml", "alerts.yml") for rule in rules(file)]
+        asked += [query for name in BOARDS for query in queries(name)]
+        for subject, expression in asked:
+            self.assertLessEqual(metrics_in(expression), known | recorded, subject)
+
+    def test_every_metric_is_on_a_board(self):
+        recorded = {rule["record"]: rule["expr"] for rule in rules("rules.yml")}
+        shown, waiting = set(), [name for each in BOARDS for _, expression in queries(each) for name in metrics_in(expression)]
+        while waiting:
+            name = waiting.pop()
+            if name not in shown:
+                shown.add(name)
+                waiting += metrics_in(recorded.get(name, ""))
+        self.assertEqual(catalogue() - shown, set())
 
 
 class Boards(unittest.TestCase):
