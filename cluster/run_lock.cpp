@@ -21,32 +21,10 @@ namespace {
 
 constexpr const char* kLockName = "run.lock";
 
-/// Who owns the folder, or owned it last. Empty fields when there is no readable record.
-struct Owner {
-  std::string host;
-  std::int64_t process = 0;
-  std::string since;
-  std::int64_t token = 0;
-  bool released = true;
-  std::string slurm_job = {};
-  int slurm_restarts = 0;
-};
+/// Empty fields when there is no record.
+RunOwner owner_of(const std::filesystem::path& folder) { return read_run_owner(folder).value_or(RunOwner{}); }
 
-Owner read_owner(const std::filesystem::path& folder) {
-  const auto file = folder / "owner.json";
-  if (!std::filesystem::exists(file)) return {};
-  const auto json = read_json(file);
-  const auto subject = file.string();
-  return {.host = member<std::string>(json, "host", subject),
-          .process = member<std::int64_t>(json, "pid", subject),
-          .since = member<std::string>(json, "since", subject),
-          .token = member<std::int64_t>(json, "token", subject),
-          .released = member<bool>(json, "released", subject),
-          .slurm_job = json.contains("slurm_job") ? member<std::string>(json, "slurm_job", subject) : "",
-          .slurm_restarts = json.contains("slurm_restarts") ? member<int>(json, "slurm_restarts", subject) : 0};
-}
-
-void write_owner(const std::filesystem::path& folder, const Owner& owner) {
+void write_owner(const std::filesystem::path& folder, const RunOwner& owner) {
   Json json = {{"host", owner.host}, {"pid", owner.process}, {"since", owner.since}, {"token", owner.token}, {"released", owner.released}};
   if (!owner.slurm_job.empty()) {
     json["slurm_job"] = owner.slurm_job;
@@ -55,27 +33,29 @@ void write_owner(const std::filesystem::path& folder, const Owner& owner) {
   write_file_atomically(folder / "owner.json", json.dump(2) + "\n");
 }
 
-std::string name_of(const Owner& owner) {
+std::string name_of(const RunOwner& owner) {
   if (owner.host.empty()) return "a process that has only just started";
   const auto job = owner.slurm_job.empty() ? "" : fmt::format(" (Slurm job {})", owner.slurm_job);
   return fmt::format("process {} on {}{} since {}", owner.process, owner.host, job, owner.since);
 }
 
 /// Whether this process belongs to a later start of the Slurm job that owns the folder.
-bool succeeds(const Owner& owner) {
+bool succeeds(const RunOwner& owner) {
   const auto own = allocation();
   return own && own->job == owner.slurm_job && own->restarts > owner.slurm_restarts;
 }
 
 bool try_lock(int file, int how, const std::filesystem::path& folder) {
-  if (::flock(file, how | LOCK_NB) == 0) return true;
-  const int reason = errno;
-  if (reason != EWOULDBLOCK)
-    throw CannotCreate("{}: this file system does not lock files: {}", (folder / kLockName).string(), std::strerror(reason));
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    if (attempt > 0) ::usleep(20000);  // somebody who only looks (is_held) has it for a moment
+    if (::flock(file, how | LOCK_NB) == 0) return true;
+    if (const int reason = errno; reason != EWOULDBLOCK)
+      throw CannotCreate("{}: this file system does not lock files: {}", (folder / kLockName).string(), std::strerror(reason));
+  }
   return false;
 }
 
-[[noreturn]] void refuse(const Owner& owner, const std::filesystem::path& folder) {
+[[noreturn]] void refuse(const RunOwner& owner, const std::filesystem::path& folder) {
   throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.", folder.string(),
                      name_of(owner));
 }
@@ -93,6 +73,20 @@ bool is_file(int file, const std::filesystem::path& name) {
 }
 
 }  // namespace
+
+std::optional<RunOwner> read_run_owner(const std::filesystem::path& run_folder) {
+  const auto file = run_folder / "owner.json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const auto json = read_json(file);
+  const auto subject = file.string();
+  return RunOwner{.host = member<std::string>(json, "host", subject),
+                  .process = member<std::int64_t>(json, "pid", subject),
+                  .since = member<std::string>(json, "since", subject),
+                  .token = member<std::int64_t>(json, "token", subject),
+                  .released = member<bool>(json, "released", subject),
+                  .slurm_job = json.contains("slurm_job") ? member<std::string>(json, "slurm_job", subject) : "",
+                  .slurm_restarts = json.contains("slurm_restarts") ? member<int>(json, "slurm_restarts", subject) : 0};
+}
 
 RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesystem::absolute(run_folder)) {
   std::error_code error;
@@ -113,7 +107,7 @@ void RunLock::acquire() {
     ::close(file_);
     file_ = open_lock(lock);
   }
-  const auto former = read_owner(folder_);
+  const auto former = owner_of(folder_);
   if (!try_lock(file_, LOCK_EX, folder_)) {
     if (!succeeds(former)) refuse(former, folder_);
     // Its lock cannot be taken away, but the file can be replaced by one that this process holds.
@@ -145,7 +139,7 @@ void RunLock::require_free(const std::filesystem::path& run_folder) {
   if (file < 0) return;  // no run yet; what else may be wrong shows when it begins
   try {
     const auto locked = try_lock(file, LOCK_SH, folder);
-    if (const auto owner = read_owner(folder); !locked && !succeeds(owner)) refuse(owner, folder);
+    if (const auto owner = owner_of(folder); !locked && !succeeds(owner)) refuse(owner, folder);
   } catch (...) {
     ::close(file);
     throw;
@@ -153,10 +147,18 @@ void RunLock::require_free(const std::filesystem::path& run_folder) {
   ::close(file);
 }
 
+bool RunLock::is_held(const std::filesystem::path& run_folder) {
+  const int file = ::open((run_folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return held;
+}
+
 RunLock::~RunLock() {
   try {
     if (still_mine()) {
-      auto owner = read_owner(folder_);
+      auto owner = owner_of(folder_);
       owner.released = true;
       write_owner(folder_, owner);
     }
@@ -169,7 +171,7 @@ RunLock::~RunLock() {
 bool RunLock::still_mine() const {
   if (!is_file(file_, folder_ / kLockName)) return false;
   try {
-    return read_owner(folder_).token == token_;
+    return owner_of(folder_).token == token_;
   } catch (const Error&) {
     return false;
   }

@@ -1,8 +1,23 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 namespace duet {
+
+/// Who owns a run's folder, or owned it last: RUN/owner.json.
+struct RunOwner {
+  std::string host;
+  std::int64_t process = 0;
+  std::string since;           ///< as utc_now() writes it
+  std::int64_t token = 0;      ///< grows with each owner
+  bool released = true;        ///< given back; false: still owned, or the owner ended without a word
+  std::string slurm_job = {};  ///< its job's id; empty: none
+  int slurm_restarts = 0;      ///< how often Slurm had started that job again
+};
+/// Nothing when the folder never had an owner. Throws DataError when the record is damaged.
+std::optional<RunOwner> read_run_owner(const std::filesystem::path& run_folder);
 
 /// Makes this process the one owner of a run's folder, until destruction or the process's end.
 ///
@@ -23,6 +38,8 @@ class RunLock {
   /// Throws as the constructor does when another process owns the folder, without becoming its owner. For asking before anything is
   /// started; a folder that is not there is free.
   static void require_free(const std::filesystem::path& run_folder);
+  /// Does a process hold the lock? False for a folder that is not there, and where the file system does not show locks of other hosts.
+  static bool is_held(const std::filesystem::path& run_folder);
 
   std::int64_t token() const { return token_; }
   /// Asked right before anything becomes visible. False when another owner has taken over, or the folder was removed or replaced.

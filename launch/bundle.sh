@@ -45,7 +45,7 @@ mkdir -p "$bundle"/{program/share/duet,lib,openmpi/{bin,lib,share,etc},pmix/lib}
 
 cp "$build/duet" "$bundle/program/"
 if [ -e "$build/libduet_cuda.so" ]; then cp "$build/libduet_cuda.so" "$bundle/program/"; fi
-cp -r "$root/launch/configs" "$bundle/program/share/duet/"
+cp -r "$root/launch/configs" "$root/slurm" "$bundle/program/share/duet/"
 
 # Open MPI finds its plugins and texts through OPAL_PREFIX and its companions, which the start script sets.
 mpi_path() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p" | head -n 1; }

@@ -164,18 +164,25 @@ void check_together(const TrainingConfig& config) {
   }
 }
 
-std::vector<std::filesystem::path> folders_of_presets() {
+std::vector<std::filesystem::path> shipped_folders() {
   std::vector<std::filesystem::path> folders;
   std::error_code unknown;
   auto folder = std::filesystem::read_symlink("/proc/self/exe", unknown).parent_path();
   // The program lies in build/ or in a bundle's bin/, tests some folders deeper.
   for (int up = 0; up < 4 && !folder.empty(); ++up, folder = folder.parent_path()) {
-    folders.push_back(folder / "share" / "duet" / "configs");
+    folders.push_back(folder / "share" / "duet");
   }
   return folders;
 }
 
 }  // namespace
+
+std::filesystem::path find_shipped(const std::filesystem::path& name) {
+  for (const auto& folder : shipped_folders()) {
+    if (std::filesystem::is_regular_file(folder / name)) return folder / name;
+  }
+  throw InputMissing("{}: is not there beside this program (share/duet/). Was the program copied without it?", name.string());
+}
 
 std::filesystem::path find_config_file(const std::string& name_or_path) {
   const std::filesystem::path path(name_or_path);
@@ -184,9 +191,9 @@ std::filesystem::path find_config_file(const std::string& name_or_path) {
     return path;
   }
   std::vector<std::string> presets;
-  for (const auto& folder : folders_of_presets()) {
+  for (const auto& folder : shipped_folders()) {
     std::error_code absent;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, absent)) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "configs", absent)) {
       if (entry.path().extension() != ".cfg") continue;
       if (entry.path().stem() == name_or_path) return entry.path();
       presets.push_back(entry.path().stem());

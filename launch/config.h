@@ -61,6 +61,10 @@ ResolvedConfig config_from(const ParsedOptions& options);
 std::string config_help();
 std::string config_markdown();
 
+/// A file that is shipped with the program ("slurm/train.sbatch"), in share/duet/ beside it or beside one of the folders above. Throws
+/// InputMissing.
+std::filesystem::path find_shipped(const std::filesystem::path& name);
+
 /// The file of a preset ("quickstart"), looked for beside the program (configs/, ../share/duet/configs/) and in the source tree; or the
 /// path itself when it holds a separator or an extension. Throws InputMissing listing the presets there are.
 std::filesystem::path find_config_file(const std::string& name_or_path);

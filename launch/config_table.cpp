@@ -191,7 +191,8 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "retrieval", &TrainingConfig::retrieval)
       .add("backbone", &F::backbone, kBackbones, kFixed, "network in front of attention and pooling")
       .add("weights", &F::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
-      .add("initial", &F::initial, kPath, kMayChange, "retrieval.safetensors of another run to start from; empty: none")
+      .add("initial", &F::initial, kPath, kMayChange,
+           "network to start from: another run's folder, or retrieval.safetensors of a checkpoint; empty: none")
       .add("attention", &F::attention, kAny, kFixed, "soft attention over the map's places before pooling")
       .add("pooling", &F::pooling, kPooling, kFixed, "of the map's places")
       .add("head", &F::head, at_least(0), kFixed, "width of the linear head; 0: none, the pooled vector is the embedding")
@@ -212,7 +213,8 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "generator", &TrainingConfig::generator)
       .add("backbone", &G::backbone, kBackbones, kFixed, "network whose map the decoder attends to")
       .add("weights", &G::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
-      .add("initial", &G::initial, kPath, kMayChange, "generator.safetensors of another run to start from; empty: none")
+      .add("initial", &G::initial, kPath, kMayChange,
+           "network to start from: another run's folder, or generator.safetensors of a checkpoint; empty: none")
       .add("train_backbone", &G::train_backbone, kAny, kFixed, "false: the backbone stays as loaded, and its maps are computed once")
       .add("batch_norm", &G::batch_norm, kBatchNorm, kFixed, "as for retrieval")
       .add("pooling", &G::pooling, kPooling, kFixed, "of the map, for the latent")

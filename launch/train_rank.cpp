@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -11,9 +12,11 @@
 #include "cluster/cores.h"
 #include "cluster/device.h"
 #include "cluster/last_words.h"
+#include "cluster/rank_facts.h"
 #include "cluster/run_lock.h"
 #include "cluster/stop_signal.h"
 #include "cluster/world.h"
+#include "launch/fitting_ranks.h"
 #include "launch/versions.h"
 #include "monitoring/http_server.h"
 #include "trainer/kernels/memory.h"
@@ -57,7 +60,9 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
        {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
     if (!path.empty()) data[name] = Json{{"path", path}, {"state", identity_of(*Store::open(path))}};
   }
+  const char* job = std::getenv("SLURM_JOB_ID");
   const Json environment{{"started", utc_now()},
+                         {"job_id", job ? Json(job) : Json()},
                          {"seed", config.values.run.seed},
                          {"ranks", world.size()},
                          {"hosts", hosts},
@@ -67,8 +72,15 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
   write_file_atomically(folder / "environment.json", environment.dump(2) + "\n");
 }
 
+// Of all that a launcher started, whether or not they see each other.
+bool is_first_task() {
+  const char* task = std::getenv("SLURM_PROCID");
+  return launcher_rank() == 0 && (started_by_launcher() || task == nullptr || std::atoi(task) == 0);
+}
+
 int train(const ResolvedConfig& resolved, World& world) {
   const auto& config = resolved.values;
+  auto selected = select_device_of_fitting_ranks(resolved, world);
   check_batches(config, world.size());
   const std::filesystem::path folder(config.run.folder);
   // Rank 0 owns the run; the others must not start when it does not.
@@ -87,25 +99,21 @@ int train(const ResolvedConfig& resolved, World& world) {
   keep_freed_memory();
   set_threads(config, bind_to_own_cores(world));
   auto device = host_device(config);
-  std::unique_ptr<DeviceBackend> backend;
   std::unique_ptr<Communicator> device_gradients;
-  std::string device_name = "cpu";
-  if (config.run.device == "cuda") {
-    backend = load_cuda_backend();
-    device.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(backend->select(world.local_rank())));
-    device_name = backend->description();
+  if (selected.backend) {
+    device.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(selected.index));
     if (config.cluster.backend != "mpi" && world.size() > 1) {
-      device_gradients = backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
+      device_gradients = selected.backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
     }
   }
-  describe_run(resolved, world, device_name);
+  describe_run(resolved, world, selected.name);
 
   const Ranks ranks{world.control(), device_gradients ? *device_gradients : world.gradients(), world.statistics(), world.data()};
   TrainerOptions options;
   options.local_rank = world.local_rank();
-  if (backend) {
+  if (selected.backend) {
     options.gpu_memory_bytes = [&] {
-      const auto memory = backend->memory();
+      const auto memory = selected.backend->memory();
       return memory.total_bytes - memory.free_bytes;
     };
   }
@@ -150,10 +158,24 @@ void check_batches(const TrainingConfig& config, int ranks) {
 int train_rank(const ResolvedConfig& config) {
   begin_last_words(config.values.run.folder, launcher_rank());
   install_stop_signals();
-  World world({.timeout_seconds = config.values.cluster.timeout_seconds});
+  std::optional<World> joined;
+  try {
+    joined.emplace(WorldOptions{.timeout_seconds = config.values.cluster.timeout_seconds});
+  } catch (const UsageError& error) {
+    // srun without PMIx: each task has found out by itself.
+    if (is_first_task()) throw;
+    return static_cast<int>(error.status());
+  }
+  World& world = *joined;
   set_log_rank(world.rank(), world.size());
   try {
     return train(config, world);
+  } catch (const RanksDiffer& error) {
+    // All ranks know and leave together; one says it for all.
+    write_last_words(error.status(), error.what());
+    if (!started_by_launcher()) throw;
+    if (is_first_task()) log_line(error.what());
+    return static_cast<int>(error.status());
   } catch (const Error& error) {
     const bool said_by_supervisor = write_last_words(error.status(), error.what());
     if (world.size() == 1) throw;

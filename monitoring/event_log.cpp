@@ -22,11 +22,16 @@ bool parse_line(const std::string& line, bool is_whole, Json& event) {
 // Longer lines are not of our making; they count as damaged.
 constexpr std::size_t kLongestLine = 16 << 20;
 
+// `from`: where to begin; the line that this place is inside of is left out.
 template <typename Use>
-void for_each_line(const std::filesystem::path& file, Use use) {
+void for_each_line(const std::filesystem::path& file, Use use, std::int64_t from = 0) {
   std::error_code absent;
   if (!std::filesystem::is_regular_file(file, absent)) return;
   std::ifstream in(file, std::ios::binary);
+  if (from > 0) {
+    in.seekg(from - 1);
+    for (int byte; (byte = in.get()) != EOF && byte != '\n';) continue;
+  }
   std::string line;
   bool too_long = false;
   for (int byte; (byte = in.get()) != EOF;) {
@@ -95,6 +100,21 @@ std::int64_t for_each_event(const std::filesystem::path& file, const std::functi
     }
   });
   return left_out;
+}
+
+std::vector<Json> read_last_events(const std::filesystem::path& file, std::int64_t bytes) {
+  std::error_code absent;
+  const auto size = std::filesystem::file_size(file, absent);
+  std::vector<Json> events;
+  if (absent) return events;
+  for_each_line(
+      file,
+      [&](const std::string& line, bool is_whole) {
+        Json event;
+        if (parse_line(line, is_whole, event)) events.push_back(std::move(event));
+      },
+      static_cast<std::int64_t>(size) - bytes);
+  return events;
 }
 
 std::vector<Json> read_events(const std::filesystem::path& file) {

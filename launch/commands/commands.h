@@ -12,6 +12,8 @@ Command synth_command();
 Command train_command();
 Command eval_command();
 Command sketch_command();
+Command submit_command();
+Command status_command();
 Command inspect_command();
 Command bench_command();
 Command version_command();

@@ -52,6 +52,21 @@ TEST(EventLog, AResumedRunContinuesWithoutTheStepsItRepeats) {
   EXPECT_THAT(steps_in(file), ElementsAre(10, 20, 30, 40));
 }
 
+TEST(EventLog, TheEndOfALongFileIsReadAlone) {
+  TemporaryFolder folder;
+  const auto file = folder / "metrics.jsonl";
+  std::ofstream(file) << "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"step\":4}\n";  // 11 bytes a line
+  auto last = [&](std::int64_t bytes) {
+    std::vector<int> steps;
+    for (const auto& event : read_last_events(file, bytes)) steps.push_back(event.at("step"));
+    return steps;
+  };
+  EXPECT_THAT(last(22), ElementsAre(3, 4)) << "the place is a line's beginning";
+  EXPECT_THAT(last(21), ElementsAre(4)) << "a cut line is left out";
+  EXPECT_THAT(last(1000), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(read_last_events(folder / "none.jsonl", 1000), SizeIs(0));
+}
+
 TEST(EventLog, ACrashInTheMiddleOfALineCostsThatLineOnly) {
   TemporaryFolder folder;
   const auto file = folder / "metrics.jsonl";

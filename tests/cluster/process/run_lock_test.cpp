@@ -55,6 +55,27 @@ TEST(RunLock, ASecondJobIsToldWhoOwnsTheFolder) {
   status_of(owner);
 }
 
+TEST(RunLock, CanBeLookedAtWithoutDisturbingANewOwner) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(RunLock::is_held(folder / "run"));
+  EXPECT_FALSE(read_run_owner(folder / "run"));
+  {
+    const RunLock lock(folder / "run");
+    EXPECT_TRUE(RunLock::is_held(folder / "run"));
+    EXPECT_FALSE(read_run_owner(folder / "run")->released);
+  }
+  EXPECT_FALSE(RunLock::is_held(folder / "run"));
+  EXPECT_TRUE(read_run_owner(folder / "run")->released);
+  // Many looks a second, as of several people who watch.
+  const pid_t watcher = start_child([&] {
+    for (;;) RunLock::is_held(folder / "run");
+    return 0;
+  });
+  for (int owner = 0; owner < 20; ++owner) EXPECT_NO_THROW(const RunLock lock(folder / "run")) << "owner " << owner;
+  ::kill(watcher, SIGKILL);
+  status_of(watcher);
+}
+
 TEST(RunLock, TheLockOfADeadProcessIsTakenOverWithAGreaterToken) {
   const TemporaryFolder folder;
   const pid_t owner = start_owner(folder / "run");

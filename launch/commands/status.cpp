@@ -1,0 +1,50 @@
+#include <cstdio>
+
+#include "launch/commands/commands.h"
+#include "launch/run_status.h"
+
+namespace duet {
+namespace {
+
+namespace po = boost::program_options;
+
+int run_status(std::span<const std::string> args) {
+  CommandLine line{.command = "status",
+                   .description =
+                       "Says how runs stand, from their folders and the job queue: state, progress, rate and time left, last losses, last "
+                       "checkpoint, best validation, restarts, job, and the last words of ranks that failed. Several runs make a table.",
+                   .positionals = {{"RUN", "folder of a run", 1, -1}},
+                   .examples = {"duet status runs/first", "duet status runs/*", "duet status runs/first --json | jq .state",
+                                "watch -n 10 duet status runs/first"}};
+  line.options.add_options()("json", po::bool_switch(), "print JSON: an object, or an array of them for several runs");
+  const auto options = parse(line, args);
+  std::vector<RunStatus> runs;
+  std::string missing;
+  const auto folders = options.arguments("RUN");
+  for (const auto& folder : folders) {
+    try {
+      runs.push_back(read_run_status(folder));
+    } catch (const InputMissing& error) {
+      // One wrong name among several must not hide the others.
+      missing += (missing.empty() ? "" : "\n") + std::string(error.what());
+    }
+  }
+  std::string text;
+  if (options.is_on("json")) {
+    Json json = Json::array();
+    for (const auto& run : runs) json.push_back(to_json(run));
+    if (folders.size() > 1) text = json.dump(2) + "\n";
+    if (folders.size() == 1 && !runs.empty()) text = json[0].dump(2) + "\n";
+  } else if (!runs.empty()) {
+    text = folders.size() == 1 ? describe(runs.front()) : table_of(runs);
+  }
+  std::fputs(text.c_str(), stdout);
+  if (!missing.empty()) throw InputMissing("{}", missing);
+  return 0;
+}
+
+}  // namespace
+
+Command status_command() { return {"status", "say how runs stand: progress, checkpoints, jobs, errors", run_status, "Jobs"}; }
+
+}  // namespace duet

@@ -1,0 +1,509 @@
+#include "launch/run_status.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <set>
+
+#include "base/file.h"
+#include "base/time.h"
+#include "cluster/last_words.h"
+#include "cluster/run_lock.h"
+#include "launch/config.h"
+#include "monitoring/event_log.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kTailBytes = 512 << 10;
+constexpr double kRateSeconds = 120;          // the rate is that of the last two minutes
+constexpr double kSilentElsewhere = 15 * 60;  // an owner on a host whose locks are not seen here counts as lost after that
+
+double seconds_of_utc(const std::string& text) {
+  std::tm time{};
+  return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr ? 0 : static_cast<double>(::timegm(&time));
+}
+
+// Seconds since 1970 of a file's last change; 0 when it is not there.
+double changed(const fs::path& file) {
+  std::error_code absent;
+  const auto time = fs::last_write_time(file, absent);
+  if (absent) return 0;
+  return std::chrono::duration<double>(std::chrono::file_clock::to_sys(time).time_since_epoch()).count();
+}
+
+std::string this_host() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+// A file that another process may be about to replace or remove.
+std::optional<Json> json_if_there(const fs::path& file) {
+  std::error_code absent;
+  if (!fs::exists(file, absent)) return std::nullopt;
+  return read_json(file);
+}
+
+// Which end says most about the run: one rank's own error before ranks that were lost, these before an interruption.
+int weight_of(ExitStatus status) {
+  if (status == ExitStatus::done) return 0;
+  if (status == ExitStatus::interrupted) return 1;
+  return status == ExitStatus::rank_lost ? 2 : 3;
+}
+
+struct Ends {
+  std::optional<ExitStatus> worst;
+  double time = 0;
+  std::vector<RunStatus::Words> words;
+  std::vector<int> silent;
+};
+
+// Last words of the ranks that the last owner had; older ones are of an earlier start.
+Ends read_ends(const fs::path& folder, int ranks, double since) {
+  Ends ends;
+  for (int rank = 0; rank < std::max(1, ranks); ++rank) {
+    const auto last = read_last_words(folder, rank);
+    if (!last || last->time < since) {
+      ends.silent.push_back(rank);
+      continue;
+    }
+    if (!ends.worst || weight_of(last->status) > weight_of(*ends.worst)) ends.worst = last->status;
+    ends.time = std::max(ends.time, last->time);
+    if (weight_of(last->status) > 1 && !last->secondary) ends.words.push_back({rank, last->status, last->message});
+  }
+  if (!ends.worst) ends.silent.clear();  // none said anything: there is nobody to tell apart
+  if (ends.worst && !ends.silent.empty() && weight_of(*ends.worst) < 2) ends.worst = ExitStatus::rank_lost;
+  return ends;
+}
+
+// Which values of a step's line are worth a glance.
+std::string losses_of(const Json& line) {
+  std::string text;
+  const auto add = [&](const std::string& name, const Json& value) {
+    if (value.is_number()) text += fmt::format("{}{} {:.3g}", text.empty() ? "" : ", ", name, value.get<double>());
+  };
+  if (line.contains("loss") && line["loss"].is_object()) {
+    for (const auto& [name, value] : line["loss"].items()) add(name, value);
+  }
+  for (const char* name : {"certainty", "reward", "gradient_norm"}) {
+    if (line.contains(name)) add(std::string(name) == "gradient_norm" ? "gradient norm" : name, line[name]);
+  }
+  return text;
+}
+
+std::int64_t whole(const Json& line, const char* key) {
+  return line.contains(key) && line[key].is_number_integer() ? line[key].get<std::int64_t>() : 0;
+}
+double real(const Json& line, const char* key) { return line.contains(key) && line[key].is_number() ? line[key].get<double>() : 0; }
+
+std::int64_t planned_in(const std::string& stage, const TrainingConfig& config) {
+  if (stage == "strokes") return config.generator.stroke_steps;
+  if (stage == "pairs") return config.generator.pair_steps;
+  if (stage == "retrieval") return config.retrieval.steps;
+  if (stage == "warmup") return config.joint.discriminator_warmup;
+  return stage == "joint" ? config.joint.steps : 0;
+}
+
+void better(Json& best, const std::string& weights, std::int64_t total_step, const Json& figure) {
+  if (!figure.is_object() || !figure.contains("acc@1") || !figure["acc@1"].is_number()) return;
+  if (!best.is_null() && real(best, "acc@1") >= figure["acc@1"].get<double>()) return;
+  best = Json{{"weights", weights}, {"total_step", total_step}, {"acc@1", figure["acc@1"]}};
+}
+
+void read_progress(RunStatus& status, double since) {
+  const auto lines = read_last_events(status.folder / "metrics.jsonl", kTailBytes);
+  const Json* first = nullptr;
+  const Json* last = nullptr;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (!line->contains("loss")) continue;
+    if (!last) last = &*line;
+    const double time = real(*line, "time");
+    if (time < since || time < real(*last, "time") - kRateSeconds) break;
+    first = &*line;
+  }
+  for (const auto& line : lines) {
+    if (!line.contains("evaluation") || !line["evaluation"].is_object()) continue;
+    for (const auto& [weights, figure] : line["evaluation"].items()) better(status.best, weights, whole(line, "total_step"), figure);
+  }
+  if (!last) return;
+  status.last = *last;
+  status.stage = last->value("stage", std::string());
+  status.step = whole(*last, "step");
+  status.total_step = whole(*last, "total_step");
+  status.last_step_seconds_ago = std::max(0.0, unix_seconds() - real(*last, "time"));
+  if (first && first != last && real(*last, "time") > real(*first, "time")) {
+    status.steps_per_second =
+        static_cast<double>(status.total_step - whole(*first, "total_step")) / (real(*last, "time") - real(*first, "time"));
+  } else if (real(*last, "time") >= since && real(*last, "step_seconds") > 0) {
+    status.steps_per_second = 1 / real(*last, "step_seconds");
+  }
+}
+
+void read_plan(RunStatus& status) {
+  const auto file = status.folder / "config.cfg";
+  std::error_code absent;
+  if (!fs::exists(file, absent)) return;
+  try {
+    const auto config = resolve_config({.file = file.string()}).values;
+    status.total_steps = Schedule(config).total_steps();
+    status.stage_steps = planned_in(status.stage, config);
+  } catch (const Error&) {
+    // A run of another version of the program: what is planned stays unknown.
+  }
+}
+
+void read_checkpoint(RunStatus& status) {
+  const auto checkpoints = status.folder / "checkpoints";
+  std::error_code absent;
+  if (!fs::exists(checkpoints / "latest", absent)) return;
+  auto name = read_file(checkpoints / "latest", 4096);
+  while (!name.empty() && std::isspace(static_cast<unsigned char>(name.back()))) name.pop_back();
+  const auto folder = path_inside(checkpoints, name);
+  if (!fs::is_directory(folder, absent)) return;
+  status.checkpoint = name;
+  status.checkpoint_seconds_ago = std::max(0.0, unix_seconds() - changed(folder / "manifest.json"));
+  for (const auto& file : fs::directory_iterator(folder, absent)) {
+    if (file.is_regular_file(absent)) status.checkpoint_bytes += static_cast<std::int64_t>(file.file_size(absent));
+  }
+  const auto progress = json_if_there(folder / "progress.json");
+  if (!progress || !progress->contains("best") || !(*progress)["best"].is_object()) return;
+  const auto& best = (*progress)["best"];
+  better(status.best, best.value("weights", std::string()), whole(best, "total_step"), best);
+}
+
+void read_places(RunStatus& status, const std::optional<SubmittedJob>& submitted) {
+  const auto started = json_if_there(status.folder / "environment.json");
+  if (started) {
+    status.ranks = static_cast<int>(whole(*started, "ranks"));
+    if (started->contains("hosts") && (*started)["hosts"].is_array()) {
+      for (const auto& host : (*started)["hosts"]) {
+        // "n1 cpu"
+        const auto name = host.is_string() ? host.get<std::string>() : std::string();
+        const auto node = name.substr(0, name.find(' '));
+        if (std::find(status.hosts.begin(), status.hosts.end(), node) == status.hosts.end()) status.hosts.push_back(node);
+      }
+    }
+  }
+  if (submitted) {
+    status.job_id = submitted->id;
+    status.log = submitted->log;
+  }
+  // A job that was submitted by other means says itself who it is.
+  if (started && started->contains("job_id") && (*started)["job_id"].is_string()) {
+    const bool later = !submitted || seconds_of_utc(started->value("started", std::string())) >= seconds_of_utc(submitted->submitted);
+    if (later) status.job_id = (*started)["job_id"].get<std::string>();
+    if (later && submitted && submitted->id != status.job_id) status.log.clear();
+  }
+  std::error_code absent;
+  if (fs::exists(status.folder / "report.html", absent)) status.report = (status.folder / "report.html").string();
+}
+
+std::string endpoint_of(const fs::path& folder) {
+  std::string endpoint;
+  for (const auto& line : read_last_events(folder / "log" / "rank-0.jsonl", kTailBytes)) {
+    if (line.value("event", "") == "start") endpoint = line.value("endpoint", std::string());
+  }
+  return endpoint;
+}
+
+std::string bar(double share, int width) {
+  const int full = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * width));
+  return "[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.') + "]";
+}
+
+double share_of(const RunStatus& status) {
+  if (status.phase == RunPhase::finished) return 1;
+  return status.total_steps > 0 ? std::min(1.0, static_cast<double>(status.total_step) / static_cast<double>(status.total_steps)) : -1;
+}
+
+std::string rate_of(const RunStatus& status) {
+  const double rate = status.steps_per_second;
+  return fmt::format("{:.{}f} steps/s", rate, rate >= 100 ? 0 : rate >= 1 ? 1 : 3);
+}
+
+std::string megabytes(std::int64_t bytes) {
+  return bytes < 10'000'000 ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : fmt::format("{} MB", bytes / 1'000'000);
+}
+
+std::string job_line(const RunStatus& status) {
+  if (!status.queue_trouble.empty()) return fmt::format("{} (the queue cannot be asked: {})", status.job_id, status.queue_trouble);
+  if (!status.job) return status.job_id + ", no longer in the queue";
+  const auto& job = *status.job;
+  auto text = fmt::format("{}, {}", job.id, job.state);
+  if (!job.nodes.empty()) text += " on " + job.nodes;
+  if (!job.reason.empty()) text += fmt::format(" ({})", job.reason);
+  if (job.is_pending() && job.starts) {
+    text += fmt::format(", expected to start in {}", human_duration(std::max(0.0, *job.starts - unix_seconds())));
+  }
+  if (job.is_active() && !job.time_left.empty()) text += fmt::format(", {} left of its time limit", job.time_left);
+  return text;
+}
+
+// What somebody who finds the run like this may do.
+std::string advice_on(const RunStatus& status) {
+  switch (status.phase) {
+    case RunPhase::interrupted:
+      return "The same command, or another submission of it, continues.";
+    case RunPhase::lost:
+      return status.checkpoint.empty() ? "It ended before its first checkpoint; the same command begins anew."
+                                       : "The same command, or another submission of it, continues from the last checkpoint.";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+void write_submitted_job(const fs::path& run_folder, const SubmittedJob& job) {
+  const Json json{{"id", job.id}, {"kind", job.kind}, {"script", job.script}, {"log", job.log}, {"submitted", job.submitted}};
+  write_file_atomically(run_folder / "job.json", json.dump(2) + "\n");
+}
+
+std::optional<SubmittedJob> read_submitted_job(const fs::path& run_folder) {
+  const auto file = run_folder / "job.json";
+  const auto json = json_if_there(file);
+  if (!json) return std::nullopt;
+  const auto subject = file.string();
+  return SubmittedJob{.id = member<std::string>(*json, "id", subject),
+                      .kind = member<std::string>(*json, "kind", subject),
+                      .script = member<std::string>(*json, "script", subject),
+                      .log = member<std::string>(*json, "log", subject),
+                      .submitted = member<std::string>(*json, "submitted", subject)};
+}
+
+const char* name_of(RunPhase phase) {
+  switch (phase) {
+    case RunPhase::not_started:
+      return "not started";
+    case RunPhase::waiting:
+      return "waiting in the queue";
+    case RunPhase::starting:
+      return "starting";
+    case RunPhase::running:
+      return "running";
+    case RunPhase::interrupted:
+      return "interrupted";
+    case RunPhase::finished:
+      return "finished";
+    case RunPhase::refused:
+      return "refused";
+    case RunPhase::failed:
+      return "failed";
+    case RunPhase::lost:
+      return "lost";
+  }
+  return "?";
+}
+
+RunPhase phase_of(const RunEvidence& evidence) {
+  if (evidence.locked) return RunPhase::running;
+  const auto& job = evidence.job;
+  const bool may_be_elsewhere = evidence.had_owner && !evidence.released && evidence.owner_elsewhere && !evidence.end;
+  if (may_be_elsewhere && (job ? job->is_active() : !evidence.submitted && evidence.silent_seconds < kSilentElsewhere)) {
+    return RunPhase::running;
+  }
+  if (job && job->is_pending()) return RunPhase::waiting;
+  if (job && job->is_active()) {
+    const bool ended_in_this_job = evidence.end && (!job->starts || evidence.end_time >= *job->starts);
+    if (!ended_in_this_job) return RunPhase::starting;
+  }
+  if (!evidence.end) {
+    if (!evidence.had_owner) return evidence.submitted ? RunPhase::lost : RunPhase::not_started;
+    return RunPhase::lost;
+  }
+  switch (*evidence.end) {
+    case ExitStatus::done:
+      return RunPhase::finished;
+    case ExitStatus::interrupted:
+      return RunPhase::interrupted;
+    case ExitStatus::rank_lost:
+      return RunPhase::lost;
+    case ExitStatus::numerical:
+    case ExitStatus::internal:
+      return RunPhase::failed;
+    default:
+      return evidence.stepped ? RunPhase::failed : RunPhase::refused;
+  }
+}
+
+RunStatus read_run_status(const fs::path& folder) {
+  std::error_code absent;
+  if (!fs::exists(folder, absent)) throw InputMissing("{}: there is no such folder.", folder.string());
+  if (!fs::is_directory(folder, absent)) throw InputMissing("{}: is no folder; `duet status` takes a run's folder.", folder.string());
+  bool known = false;
+  for (const char* name : {"job.json", "owner.json", "run.lock", "config.cfg", "log", "checkpoints"}) {
+    known = known || fs::exists(folder / name, absent);
+  }
+  if (!known) throw InputMissing("{}: is no run's folder: it holds neither job.json nor owner.json, log or checkpoints.", folder.string());
+
+  RunStatus status;
+  status.folder = folder;
+  const auto owner = read_run_owner(folder);
+  const double since = owner ? seconds_of_utc(owner->since) : 0;
+  const auto submitted = read_submitted_job(folder);
+  status.restarts = owner ? std::max<std::int64_t>(0, owner->token - 1) : 0;
+  read_places(status, submitted);
+  read_progress(status, since);
+  read_plan(status);
+  read_checkpoint(status);
+  const auto ends = read_ends(folder, status.ranks, since);
+
+  RunEvidence evidence;
+  evidence.locked = RunLock::is_held(folder);
+  evidence.had_owner = owner.has_value();
+  evidence.released = !owner || owner->released;
+  evidence.owner_elsewhere = owner && owner->host != this_host();
+  evidence.silent_seconds = unix_seconds() - std::max({changed(folder / "metrics.jsonl"), changed(folder / "log" / "rank-0.jsonl"), since});
+  evidence.end = ends.worst;
+  evidence.end_time = ends.time;
+  evidence.stepped = !status.last.empty() && real(status.last, "time") >= since;
+  if (!status.job_id.empty()) {
+    auto answer = ask_queue(status.job_id);
+    status.queue_trouble = std::move(answer.trouble);
+    status.job = std::move(answer.job);
+    // Once a run that was submitted anew waits, what became of it before is the past.
+    evidence.submitted = status.queue_trouble.empty();
+    evidence.job = status.job;
+  }
+  status.phase = phase_of(evidence);
+  const bool runs = status.phase == RunPhase::running;
+  if (runs) {
+    status.seconds_in_phase = unix_seconds() - since;
+    status.endpoint = endpoint_of(folder);
+    if (status.total_steps > status.total_step && status.steps_per_second > 0) {
+      status.seconds_left = static_cast<double>(status.total_steps - status.total_step) / status.steps_per_second;
+    }
+  } else if (ends.time > 0 && status.phase != RunPhase::waiting && status.phase != RunPhase::starting) {
+    status.seconds_in_phase = unix_seconds() - ends.time;
+  }
+  const bool ended_badly = status.phase == RunPhase::refused || status.phase == RunPhase::failed || status.phase == RunPhase::lost;
+  if (ended_badly) {
+    status.last_words = ends.words;
+    status.silent_ranks = ends.silent;
+  }
+  if (status.phase == RunPhase::finished) status.total_step = std::max(status.total_step, status.total_steps);
+  return status;
+}
+
+Json to_json(const RunStatus& status) {
+  Json json{{"run", status.folder.string()}, {"state", name_of(status.phase)}};
+  const auto optional = [](double value) { return value < 0 ? Json() : Json(value); };
+  json["seconds_in_state"] = optional(status.seconds_in_phase);
+  json["stage"] = status.stage.empty() ? Json() : Json(status.stage);
+  json["step"] = status.step;
+  json["stage_steps"] = status.stage_steps;
+  json["total_step"] = status.total_step;
+  json["total_steps"] = status.total_steps;
+  json["steps_per_second"] = status.steps_per_second;
+  json["seconds_left"] = optional(status.seconds_left);
+  json["last"] = status.last;
+  json["last_step_seconds_ago"] = optional(status.last_step_seconds_ago);
+  json["checkpoint"] =
+      status.checkpoint.empty()
+          ? Json()
+          : Json{{"name", status.checkpoint}, {"seconds_ago", status.checkpoint_seconds_ago}, {"bytes", status.checkpoint_bytes}};
+  json["best"] = status.best;
+  json["restarts"] = status.restarts;
+  json["ranks"] = status.ranks;
+  json["hosts"] = status.hosts;
+  json["job"] = Json();
+  if (!status.job_id.empty()) {
+    json["job"] = Json{{"id", status.job_id},
+                       {"state", status.job ? Json(status.job->state) : Json()},
+                       {"reason", status.job ? Json(status.job->reason) : Json()},
+                       {"nodes", status.job ? Json(status.job->nodes) : Json()},
+                       {"trouble", status.queue_trouble.empty() ? Json() : Json(status.queue_trouble)}};
+  }
+  for (const auto& [name, place] : {std::pair{"log", status.log}, {"endpoint", status.endpoint}, {"report", status.report}}) {
+    json[name] = place.empty() ? Json() : Json(place);
+  }
+  json["last_words"] = Json::array();
+  for (const auto& words : status.last_words) {
+    json["last_words"].push_back(Json{{"rank", words.rank}, {"status", static_cast<int>(words.status)}, {"message", words.message}});
+  }
+  json["silent_ranks"] = status.silent_ranks;
+  return json;
+}
+
+std::string describe(const RunStatus& status) {
+  auto text = fmt::format("{}: {}", status.folder.string(), name_of(status.phase));
+  const bool runs = status.phase == RunPhase::running;
+  if (runs && status.ranks > 0) {
+    text += fmt::format(", {} rank{} on {}", status.ranks, status.ranks == 1 ? "" : "s", fmt::join(status.hosts, ", "));
+  }
+  if (status.seconds_in_phase >= 0) {
+    const auto duration = human_duration(status.seconds_in_phase);
+    text += runs ? " for " + duration : " " + duration + " ago";
+  }
+  text += "\n";
+  const auto row = [&](const char* name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("  {:<12}{}\n", name, value);
+  };
+  for (const auto& words : status.last_words) {
+    row("error", fmt::format("rank {}, status {}: {}", words.rank, static_cast<int>(words.status), words.message));
+  }
+  if (!status.silent_ranks.empty()) row("error", fmt::format("no last words of rank {}", fmt::join(status.silent_ranks, ", ")));
+  if (const double share = share_of(status); share >= 0) {
+    auto progress = fmt::format("{} {:.0f} %", bar(share, 30), std::floor(share * 100));
+    if (status.total_steps > 0) progress += fmt::format(", {} of {} steps", status.total_step, status.total_steps);
+    if (runs && status.steps_per_second > 0) progress += " · " + rate_of(status);
+    if (status.seconds_left >= 0) progress += fmt::format(" · {} left at this rate", human_duration(status.seconds_left));
+    row("progress", progress);
+  }
+  if (!status.stage.empty()) {
+    auto stage = fmt::format("{}, step {}", status.stage, status.step);
+    if (status.stage_steps > 0) stage += fmt::format(" of {}", status.stage_steps);
+    row("stage", stage);
+    row("loss", fmt::format("{} ({} ago)", losses_of(status.last), human_duration(status.last_step_seconds_ago)));
+  }
+  if (!status.best.is_null()) {
+    row("validation", fmt::format("best acc@1 {:.1f} ({} weights, after {} steps)", real(status.best, "acc@1"),
+                                  status.best.value("weights", std::string()), whole(status.best, "total_step")));
+  }
+  row("checkpoint", status.checkpoint.empty() ? std::string(status.stage.empty() ? "" : "none yet")
+                                              : fmt::format("{}, {}, {} ago", status.checkpoint, megabytes(status.checkpoint_bytes),
+                                                            human_duration(status.checkpoint_seconds_ago)));
+  if (status.restarts > 0) row("restarts", std::to_string(status.restarts));
+  if (!status.job_id.empty()) row("job", job_line(status));
+  row("log", status.log);
+  row("endpoint", status.endpoint);
+  row("report", status.report);
+  if (const auto advice = advice_on(status); !advice.empty()) text += "  " + advice + "\n";
+  return text;
+}
+
+std::string table_of(std::span<const RunStatus> runs) {
+  std::vector<std::vector<std::string>> rows = {
+      {"run", "state", "stage", "progress", "steps/s", "left", "best acc@1", "checkpoint", "job"}};
+  for (const auto& status : runs) {
+    const double share = share_of(status);
+    const bool runs_now = status.phase == RunPhase::running;
+    rows.push_back({status.folder.string(), name_of(status.phase),
+                    status.stage.empty() ? "-" : fmt::format("{} {}/{}", status.stage, status.step, status.stage_steps),
+                    share < 0 ? "-" : fmt::format("{} {:3.0f} %", bar(share, 10), std::floor(share * 100)),
+                    runs_now && status.steps_per_second > 0 ? fmt::format("{:.3g}", status.steps_per_second) : "-",
+                    status.seconds_left >= 0 ? human_duration(status.seconds_left) : "-",
+                    status.best.is_null() ? "-" : fmt::format("{:.1f}", real(status.best, "acc@1")),
+                    status.checkpoint.empty() ? "-" : human_duration(status.checkpoint_seconds_ago) + " ago",
+                    status.job_id.empty() ? "-" : status.job_id + (status.job ? " " + status.job->state : "")});
+  }
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+}  // namespace duet
