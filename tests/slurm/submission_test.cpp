@@ -1,0 +1,174 @@
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "tests/slurm/cluster.h"
+
+// `duet submit`, `duet status` and the batch scripts beside train.sbatch, as a user of a cluster meets them.
+
+namespace duet {
+namespace {
+
+namespace fs = std::filesystem;
+
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+const std::vector<std::string> kEnds = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"};
+
+class Submission : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { cluster_ = new VirtualCluster({.nodes = 2, .cores = 2}); }
+  static void TearDownTestSuite() { delete cluster_; }
+  static VirtualCluster& cluster() { return *cluster_; }
+
+  /// `duet submit train` of a tiny run.
+  static Words submit(const TinyRun& tiny, const Words& options = {}) {
+    return duet({"submit", "train", "--config", tiny.file("tiny.cfg").string(), "--run.folder", tiny.folder().string(), "--cpus-per-task",
+                 "1", "--time", "10", "--monitoring.address", "127.0.0.1"}) +
+           options;
+  }
+  static Json status_of(const TinyRun& tiny) {
+    const auto outcome = cluster().call(duet({"status", tiny.folder().string(), "--json"}));
+    EXPECT_EQ(outcome.status, 0) << outcome;
+    return outcome.status == 0 ? parse_json(outcome.out, "duet status") : Json{{"state", ""}};
+  }
+  static std::string end_of(int job) { return cluster().wait_for_state(job, kEnds, 180); }
+  static int job_of(const Outcome& outcome) { return std::stoi(parse_json(outcome.out, "duet submit").at("job").get<std::string>()); }
+
+ private:
+  inline static VirtualCluster* cluster_ = nullptr;
+};
+
+TEST_F(Submission, TrainsOnTwoNodesAndStatusFollows) {
+  const TinyRun tiny;
+  const auto submitted = cluster().call(submit(tiny, {"--nodes", "2", "--retrieval.steps=60", "--json"}));
+  ASSERT_EQ(submitted.status, 0) << submitted;
+  const int job = job_of(submitted);
+  EXPECT_TRUE(fs::exists(parse_json(submitted.out, "duet submit").at("script").get<std::string>()));
+  EXPECT_TRUE(wait_until([&] { return std::ssize(tiny.steps()) > 12; }, 120));
+  const auto running = status_of(tiny);
+  EXPECT_EQ(running.at("state"), "running") << running.dump(2);
+  EXPECT_EQ(running.at("job").at("id"), std::to_string(job)) << running.dump(2);
+
+  const auto again = cluster().call(submit(tiny));
+  EXPECT_EQ(again.status, 73) << again;
+  EXPECT_EQ(end_of(job), "COMPLETED");
+  const auto finished = status_of(tiny);
+  EXPECT_EQ(finished.at("state"), "finished") << finished.dump(2);
+  EXPECT_TRUE(fs::exists(tiny.folder() / "report.html"));
+  const auto people = cluster().call(duet({"status", tiny.folder().string()}));
+  EXPECT_THAT(people.out, AllOf(HasSubstr("finished"), HasSubstr(tiny.folder().string())));
+}
+
+TEST_F(Submission, WhatCannotRunIsNotQueued) {
+  const TinyRun tiny;
+  const auto odd = cluster().call(submit(tiny, {"--nodes", "2", "--tasks-per-node", "2"}));  // batches of 6
+  EXPECT_EQ(odd.status, 64) << odd;
+  EXPECT_THAT(odd.error, HasSubstr("cannot be shared equally by 4 ranks"));
+  const auto many = cluster().call(submit(tiny, {"--nodes", "3"}));
+  EXPECT_EQ(many.status, 64) << many;
+  EXPECT_THAT(many.error, HasSubstr("sbatch"));
+  const auto nowhere = cluster().call(submit(tiny, {"--partition", "nowhere"}));
+  EXPECT_EQ(nowhere.status, 64) << nowhere;
+  EXPECT_THAT(nowhere.error, HasSubstr("partition"));
+  const auto missing = cluster().call(submit(tiny, {"--data.pool", "/nowhere/pool.store"}));
+  EXPECT_EQ(missing.status, 66) << missing;
+  EXPECT_FALSE(fs::exists(tiny.folder() / "job.json"));
+  const auto no_slurm = run(submit(tiny), {.environment = {{"SLURM_CONF", "/nowhere/slurm.conf"}}});
+  EXPECT_THAT(no_slurm.status, AnyOf(64, 69)) << no_slurm;
+}
+
+TEST_F(Submission, ThePrintedScriptRunsAsItIs) {
+  const TinyRun tiny;
+  const auto printed = cluster().call(submit(tiny, {"--joint.steps=0", "--print"}));
+  ASSERT_EQ(printed.status, 0) << printed;
+  std::ofstream(tiny.file("job.sbatch")) << printed.out;
+  fs::create_directories(tiny.folder() / "log");
+  const int job = cluster().submit({tiny.file("job.sbatch").string()});
+  EXPECT_EQ(end_of(job), "COMPLETED");
+  EXPECT_EQ(status_of(tiny).at("state"), "finished");
+}
+
+std::map<std::string, std::string> settings_of(const TinyRun& tiny) {
+  return {{"DUET", DUET_PROGRAM}, {"CONFIG", tiny.file("tiny.cfg")},       {"LABELLED", stores() / "pairs.store"}, {"POOL", ""},
+          {"STROKES", ""},        {"DUET_MONITORING_ADDRESS", "127.0.0.1"}};
+}
+
+Words quick() { return {"--generator.pair_steps=0", "--generator.stroke_steps=0", "--joint.steps=0"}; }
+
+TEST_F(Submission, ASweepTrainsEachVariantInAFolderOfItsOwnAndEvalMeasuresIt) {
+  const TinyRun tiny;
+  auto settings = settings_of(tiny);
+  const auto common = fmt::format("{}", fmt::join(quick(), " "));
+  settings["VARIANTS"] = "--run.seed=1 " + common + "|--run.seed=2 " + common;
+  settings["RUNS"] = tiny.file("sweep");
+  settings["TRAIN"] = TRAIN_SBATCH;
+  const auto scripts = fs::path(TRAIN_SBATCH).parent_path();
+  const int job = cluster().submit(
+      {"--array=0-2", "--time=10", "--cpus-per-task=1", "--output", tiny.file("out-%a").string(), (scripts / "sweep.sbatch").string()},
+      {.environment = settings});
+  EXPECT_TRUE(wait_until(
+      [&] {
+        return cluster().call({"squeue", "--noheader", "--jobs", std::to_string(job)}).out.find_first_not_of(" \n") == std::string::npos;
+      },
+      180));
+  for (const int variant : {0, 1}) {
+    const auto folder = tiny.file("sweep") / std::to_string(variant);
+    EXPECT_TRUE(fs::exists(folder / "report.html")) << read_file(tiny.file(fmt::format("out-{}", variant)));
+    EXPECT_THAT(read_file(folder / "config.cfg"), HasSubstr(fmt::format("seed = {}", variant + 1)));
+  }
+  EXPECT_THAT(read_file(tiny.file("out-2")), HasSubstr("there are 2, counted from 0"));
+
+  const auto run_folder = tiny.file("sweep") / "0";
+  const int eval = cluster().submit(
+      {"--ntasks-per-node=2", "--cpus-per-task=1", "--time=10", "--output", tiny.file("out-eval").string(),
+       (scripts / "eval.sbatch").string()},
+      {.environment = {{"DUET", DUET_PROGRAM}, {"RUN_FOLDER", run_folder}, {"STORE", stores() / "pairs.store"}, {"SPLIT", "test"}}});
+  EXPECT_EQ(end_of(eval), "COMPLETED") << read_file(tiny.file("out-eval"));
+  EXPECT_EQ(read_json(run_folder / "evaluation-test-best.json").at("gallery"), 8);
+}
+
+TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
+  const TinyRun first, second, third;
+  const auto strokes = cluster().call(submit(first, quick() + Words{"--generator.pair_steps=4", "--retrieval.steps=0", "--json"}));
+  ASSERT_EQ(strokes.status, 0) << strokes;
+  const auto pairs = cluster().call(submit(second, {"--generator.stroke_steps=0", "--generator.pair_steps=0", "--json", "--after",
+                                                    std::to_string(job_of(strokes)), "--generator.initial", first.folder().string()}));
+  ASSERT_EQ(pairs.status, 0) << pairs;
+  EXPECT_EQ(end_of(job_of(pairs)), "COMPLETED");
+  EXPECT_EQ(status_of(second).at("state"), "finished");
+
+  // A link that fails: data that cannot be read any more when the job starts.
+  const TinyRun failing, never;
+  const auto store = copy_store("pairs.store", failing.file("moved"));
+  const auto broken = cluster().call(submit(failing, {"--data.labelled", store.string(), "--sbatch", "--begin=now+5", "--json"}));
+  ASSERT_EQ(broken.status, 0) << broken;
+  fs::remove_all(store);
+  const auto behind = cluster().call(submit(never, {"--json", "--after", std::to_string(job_of(broken))}));
+  ASSERT_EQ(behind.status, 0) << behind;
+  EXPECT_EQ(end_of(job_of(broken)), "FAILED");
+  EXPECT_EQ(end_of(job_of(behind)), "CANCELLED");
+  EXPECT_FALSE(fs::exists(never.folder() / "checkpoints"));
+}
+
+TEST_F(Submission, RanksThatDoNotFitTogetherStopWithATable) {
+  const TinyRun tiny;
+  const auto train = [&](const std::string& options) {
+    std::string command;
+    for (const auto& word : tiny.train(quick())) command += word + " ";
+    return Words{"srun", "--mpi=pmix", "--nodes=2", "--ntasks=2", "bash", "-c", command + options};
+  };
+  const auto seeds = cluster().call(train("--run.seed=$SLURM_PROCID"));
+  EXPECT_NE(seeds.status, 0) << seeds;
+  EXPECT_THAT(seeds.error + seeds.out, HasSubstr("run.seed"));
+  EXPECT_TRUE(tiny.latest().empty());
+  const auto alone = cluster().call(Words{"srun", "--mpi=none", "--nodes=2", "--ntasks=2"} + tiny.train(quick()));
+  EXPECT_NE(alone.status, 0) << alone;
+  EXPECT_THAT(alone.error + alone.out, HasSubstr("--mpi=pmix"));
+}
+
+}  // namespace
+}  // namespace duet
