@@ -49,7 +49,7 @@ class SlowLink : public Communicator {
   class Transfer : public Completion {
    public:
     explicit Transfer(const Operation& what) : operation(what) {}
-    void wait() override {
+    void do_wait() override {
       DUET_CHECK(inner != nullptr, "an operation that was never released");
       inner->wait();
       std::this_thread::sleep_until(over);

@@ -40,16 +40,16 @@ const char* name_of(RunPhase phase);
 
 /// What tells how a run stands.
 struct RunEvidence {
-  bool locked = false;            ///< a process holds the run's lock
-  bool had_owner = false;         ///< some process had it
-  bool released = true;           ///< and gave it back
-  bool owner_elsewhere = false;   ///< on another host, whose locks may not be seen here
-  double silent_seconds = 0;      ///< since the last line of its logs
-  std::optional<ExitStatus> end;  ///< what the last owner's ranks said last, the worst of it
-  double end_time = 0;            ///< when, seconds since 1970
-  bool stepped = false;           ///< the last owner did a step
-  bool submitted = false;         ///< there is a job, and the queue could be asked
-  std::optional<QueuedJob> job;   ///< it is in the queue
+  bool locked = false;                 ///< a process holds the run's lock
+  bool had_owner = false;              ///< some process had it
+  bool released = true;                ///< and gave it back
+  bool owner_elsewhere = false;        ///< on another host, whose locks may not be seen here
+  double silent_seconds = 0;           ///< since the last line of its logs
+  std::optional<ExitStatus> end = {};  ///< what the last owner's ranks said last, the worst of it
+  double end_time = 0;                 ///< when, seconds since 1970
+  bool stepped = false;                ///< the last owner did a step
+  bool submitted = false;              ///< there is a job, and the queue could be asked
+  std::optional<QueuedJob> job = {};   ///< it is in the queue
 };
 RunPhase phase_of(const RunEvidence& evidence);
 

@@ -112,13 +112,13 @@ int train(const ResolvedConfig& resolved, World& world) {
   TrainerOptions options;
   options.local_rank = world.local_rank();
   if (selected.backend) {
+    options.trace_mirror = &selected.backend->profiler_ranges();
     options.gpu_memory_bytes = [&] {
       const auto memory = selected.backend->memory();
       return memory.total_bytes - memory.free_bytes;
     };
   }
   options.configuration = fingerprint_json(config);
-  if (backend) options.trace_mirror = &backend->profiler_ranges();
   if (lock) options.may_publish = [&] { return lock->still_mine(); };
   Trainer trainer(config, ranks, device, std::move(options));
   const auto outcome = trainer.run();

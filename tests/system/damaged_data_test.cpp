@@ -74,7 +74,9 @@ TEST(DamagedData, ManyEndTheRun) {
     EXPECT_THAT(outcome.error,
                 AllOf(HasSubstr(pairs.string()), HasSubstr("records cannot be read"), HasSubstr("`duet store verify " + pairs.string())));
     EXPECT_EQ(times_said(outcome.error, "records cannot be read"), 1) << outcome;
-    if (!ranks.empty()) EXPECT_THAT(outcome.error, testing::ContainsRegex("rank [01] ended the run with status 65: "));
+    if (!ranks.empty()) {
+      EXPECT_THAT(outcome.error, testing::ContainsRegex("rank [01] ended the run with status 65: "));
+    }
   }
   const auto tolerant = run(tiny.train({"--data.max_bad_fraction=0.5", "--data.labelled", pairs.string()}));
   EXPECT_EQ(tolerant.status, 0) << tolerant;
