@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "base/checksum.h"
 #include "base/error.h"
 #include "datasets/image/perceptual_hash.h"
+#include "datasets/image/similarity_index.h"
 #include "trainer/schedule/schedule.h"
 
 namespace duet {
@@ -50,22 +50,16 @@ void require_photos(const StoreView& view, std::int64_t batch, const char* store
 }  // namespace
 
 LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>& held_out) {
-  std::vector<std::uint64_t> hashes;
-  for (const auto& view : held_out) view.for_each_hash([&](std::int64_t, std::uint64_t hash) { hashes.push_back(hash); });
+  SimilarityIndex index(kLookAlikeDistance);
+  for (const auto& view : held_out) view.for_each_hash([&](std::int64_t, std::uint64_t hash) { index.add(hash); });
   auto found = std::make_shared<std::unordered_set<std::int64_t>>();
   pool.for_each_hash([&](std::int64_t photo, std::uint64_t hash) {
-    const bool alike =
-        std::any_of(hashes.begin(), hashes.end(), [&](std::uint64_t other) { return hamming_distance(hash, other) <= kLookAlikeDistance; });
-    if (alike) found->insert(photo);
+    if (index.nearest(hash)) found->insert(photo);
   });
   LookAlikes result;
   result.count = static_cast<std::int64_t>(found->size());
   if (result.count > 0) result.excluded = [found](std::int64_t photo) { return found->contains(photo); };
   return result;
-}
-
-std::string identity_of(const Store& store) {
-  return fmt::format("generation {}, {:016x}", store.generation(), checksum(bytes_of(to_json(store.manifest()).dump())));
 }
 
 Json known_stores(const TrainingData& data) {

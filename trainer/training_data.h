@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "datasets/store/identity.h"
 #include "trainer/config.h"
 #include "trainer/phases/streams.h"
 
@@ -22,9 +23,6 @@ OpenedData open_data(const TrainingConfig& config, const Json& known = Json::obj
 
 /// What a resumed run must find again, by the name of the option: generation and identity of each open store.
 Json known_stores(const TrainingData& data);
-
-/// "generation 2, 06fa…": equal for equal content, wherever the store lies.
-std::string identity_of(const Store& store);
 
 /// Which pool photos look like one of the held-out photos (validation and test part of the labelled store; perceptual hash): a predicate
 /// over indices of `pool`, and how many there are.

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "datasets/image/perceptual_hash.h"
+#include "datasets/image/similarity_index.h"
 #include "datasets/import/ordered_workers.h"
 #include "datasets/import/pickle.h"
-#include "datasets/import/similarity_index.h"
 #include "datasets/import/utf8.h"
 #include "datasets/sketch/sketch.h"
 #include "datasets/store/splits.h"

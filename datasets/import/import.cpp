@@ -6,18 +6,22 @@ namespace duet {
 
 StoreWriter open_target(const ImportTarget& target, StoreKind kind, const StoreOptions& options) {
   if (!target.append) {
-    if (std::filesystem::exists(target.store / "manifest.json"))
+    if (is_store(target.store))
       throw CannotCreate("{}: there is a store already. Add to it with --append, or name another.", target.store.string());
     return StoreWriter::create(target.store, kind, options);
   }
   auto writer = StoreWriter::append(target.store, options.shard_bytes);
-  if (writer.kind() != kind)
-    throw UsageError("{}: a store of kind '{}'; this import makes '{}'. Name a store of that kind, or a new one without --append.",
-                     target.store.string(), to_string(writer.kind()), to_string(kind));
+  check_kind(target.store, writer.kind(), kind);
   if (writer.options().photo_format != options.photo_format)
     throw UsageError("{}: its photos are kept as '{}', this import makes '{}'.", target.store.string(),
                      to_string(writer.options().photo_format), to_string(options.photo_format));
   return writer;
+}
+
+void check_kind(const std::filesystem::path& store, StoreKind kind, StoreKind wanted) {
+  if (kind != wanted)
+    throw UsageError("{}: a store of kind '{}'; this import makes '{}'. Name a store of that kind, or a new one without --append.",
+                     store.string(), to_string(kind), to_string(wanted));
 }
 
 void report_progress(const ImportHooks& hooks, const ImportTarget& target, std::int64_t done, std::int64_t total) {

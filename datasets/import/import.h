@@ -27,6 +27,9 @@ struct ImportTarget {
 /// append to is of another kind.
 StoreWriter open_target(const ImportTarget& target, StoreKind kind, const StoreOptions& options);
 
+/// Throws UsageError when a store to append to is of another kind than what an import makes.
+void check_kind(const std::filesystem::path& store, StoreKind kind, StoreKind wanted);
+
 /// Throws Interrupted naming the store when hooks.stop says so; otherwise tells hooks.progress.
 void report_progress(const ImportHooks& hooks, const ImportTarget& target, std::int64_t done, std::int64_t total);
 

@@ -8,7 +8,7 @@
 
 namespace duet {
 
-PhotoTree::PhotoTree(const std::filesystem::path& root, Refused refused) : refused_(std::move(refused)) {
+PhotoTree::PhotoTree(const std::filesystem::path& root, Wanted wanted) : wanted_(std::move(wanted)) {
   std::error_code error;
   root_ = std::filesystem::canonical(root, error);
   if (error || !std::filesystem::is_directory(root_))
@@ -17,7 +17,7 @@ PhotoTree::PhotoTree(const std::filesystem::path& root, Refused refused) : refus
 }
 
 void PhotoTree::enter(const std::string& name) {
-  Folder folder{.name = name, .files = {}, .folders = {}};
+  Folder folder{.name = name, .entries = {}, .folders = {}};
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator(root_ / name, error); !error && entry != std::filesystem::directory_iterator();
        entry.increment(error)) {
@@ -25,54 +25,61 @@ void PhotoTree::enter(const std::string& name) {
     std::error_code unknown;
     if (entry_name.starts_with('.')) continue;
     if (entry->is_symlink(unknown)) {
-      if (entry->is_directory(unknown))
-        refused_(name + entry_name, "link to a folder");
-      else
-        folder.files.push_back(entry_name);
+      folder.entries.push_back({entry_name, entry->is_directory(unknown) ? "link to a folder" : ""});
     } else if (entry->is_directory(unknown)) {
       if (open_.size() < kMaxDepth)
         folder.folders.push_back(entry_name);
       else
-        refused_(name + entry_name, "folders nested too deeply");
-    } else if (entry->is_regular_file(unknown)) {
-      folder.files.push_back(entry_name);
+        folder.entries.push_back({entry_name, "folders nested too deeply"});
     } else {
-      refused_(name + entry_name, "neither a file nor a folder");
+      folder.entries.push_back({entry_name, entry->is_regular_file(unknown) ? "" : "neither a file nor a folder"});
     }
   }
-  if (error) refused_(name.empty() ? "." : name, "folder cannot be read: " + error.message());
-  std::sort(folder.files.begin(), folder.files.end());
+  if (error) folder.entries.push_back({"", "folder cannot be read: " + error.message()});
+  std::sort(folder.entries.begin(), folder.entries.end());
   std::sort(folder.folders.begin(), folder.folders.end());
   open_.push_back(std::move(folder));
 }
 
-std::optional<PhotoTree::File> PhotoTree::resolve(const std::string& name) const {
+PhotoTree::File PhotoTree::resolve(const std::string& name) const {
   std::error_code error;
   auto path = std::filesystem::canonical(root_ / name, error);
-  if (error || !std::filesystem::is_regular_file(path, error)) {
-    refused_(name, "link that leads nowhere");
-    return {};
-  }
+  if (error || !std::filesystem::is_regular_file(path, error)) return {{}, name, "link that leads nowhere"};
   const auto [end, unused] = std::mismatch(root_.begin(), root_.end(), path.begin(), path.end());
-  if (end != root_.end()) {
-    refused_(name, "link that leaves the folder");
-    return {};
-  }
-  return File{std::move(path), name};
+  if (end != root_.end()) return {{}, name, "link that leaves the folder"};
+  return {std::move(path), name, {}};
 }
 
 std::optional<PhotoTree::File> PhotoTree::next() {
   while (!open_.empty()) {
     auto& folder = open_.back();
-    if (folder.file < folder.files.size()) {
-      if (auto file = resolve(folder.name + folder.files[folder.file++])) return file;
-    } else if (folder.folder < folder.folders.size()) {
+    if (folder.entry < folder.entries.size()) {
+      const auto& entry = folder.entries[folder.entry++];
+      auto name = folder.name + entry.name;
+      if (wanted_ && !wanted_(name)) continue;
+      if (!entry.refused.empty()) return File{{}, std::move(name), entry.refused};
+      return resolve(name);
+    }
+    if (folder.folder < folder.folders.size()) {
       enter(folder.name + folder.folders[folder.folder++] + "/");
     } else {
       open_.pop_back();
     }
   }
   return {};
+}
+
+bool PhotoTree::comes_before(std::string_view name, std::string_view other) {
+  // Where they part, one step of the way differs: a file, or a folder on the way down.
+  const auto [end, unused] = std::mismatch(name.begin(), name.end(), other.begin(), other.end());
+  const auto common = name.substr(0, static_cast<std::size_t>(end - name.begin()));
+  const auto step = common.rfind('/') + 1;  // npos + 1 is 0
+  name.remove_prefix(step);
+  other.remove_prefix(step);
+  const auto slash = name.find('/'), other_slash = other.find('/');
+  const bool file = slash == std::string_view::npos, other_file = other_slash == std::string_view::npos;
+  if (file != other_file) return file;
+  return name.substr(0, slash) < other.substr(0, other_slash);
 }
 
 }  // namespace duet

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace duet {
@@ -15,28 +16,38 @@ class PhotoTree {
  public:
   struct File {
     std::filesystem::path path;  ///< to open, links resolved
-    std::string name;            ///< relative to the root, with '/'
+    std::string name;            ///< relative to the root, with '/'; of a folder that cannot be read: ends in '/', or is empty for the root
+    std::string refused;         ///< not empty: passed over, for this reason (a name with a dot is passed over without a word)
   };
-  using Refused = std::function<void(const std::string& name, const std::string& reason)>;
+  using Wanted = std::function<bool(const std::string& name)>;
 
-  /// Throws InputMissing when `root` is no folder. `refused` is told of what is passed over (but for names with a dot).
-  PhotoTree(const std::filesystem::path& root, Refused refused);
+  /// Throws InputMissing when `root` is no folder. Files that are not `wanted` are passed over before the disk is asked about them.
+  explicit PhotoTree(const std::filesystem::path& root, Wanted wanted = {});
 
   std::optional<File> next();
 
+  /// The order in which next() gives names, whatever else lies in the tree.
+  static bool comes_before(std::string_view name, std::string_view other);
+
  private:
+  struct Entry {
+    std::string name;
+    std::string refused;
+    bool operator<(const Entry& other) const { return name < other.name; }
+  };
   struct Folder {
-    std::string name;  // relative to the root, ends in '/' unless it is the root
-    std::vector<std::string> files, folders;
-    std::size_t file = 0, folder = 0;
+    std::string name;            // relative to the root, ends in '/' unless it is the root
+    std::vector<Entry> entries;  // files and what is passed over
+    std::vector<std::string> folders;
+    std::size_t entry = 0, folder = 0;
   };
 
   void enter(const std::string& name);
-  std::optional<File> resolve(const std::string& name) const;
+  File resolve(const std::string& name) const;
 
   static constexpr std::size_t kMaxDepth = 200;
   std::filesystem::path root_;
-  Refused refused_;
+  Wanted wanted_;
   std::vector<Folder> open_;
 };
 

@@ -15,6 +15,9 @@ struct PhotosOptions {
   ImportTarget target = {};
   PhotoPreparation photo = {};
   int threads = 0;  ///< 0: as many as cores
+
+  /// Throws UsageError naming what is out of range.
+  void check() const;
 };
 
 /// Writes a store of kind pool, split 'train'. A photo's id is its path below the folder it was found in, with extension; where several

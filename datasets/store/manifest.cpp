@@ -188,6 +188,11 @@ Manifest manifest_from_json(const Json& json, const std::string& subject) {
   return manifest;
 }
 
+bool is_store(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::exists(pointer_file(folder), ignored);
+}
+
 std::int64_t read_newest_generation(const std::filesystem::path& store) {
   const auto file = pointer_file(store);
   std::error_code ignored;

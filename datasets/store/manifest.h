@@ -63,6 +63,9 @@ Json to_json(const Manifest& manifest);
 /// Checks every name, count and sum of an untrusted manifest. Throws DataError naming `subject`, usually the file.
 Manifest manifest_from_json(const Json& json, const std::string& subject);
 
+/// Whether there is a store in the folder, good or damaged.
+bool is_store(const std::filesystem::path& folder);
+
 /// The generation to which manifest.json points. Throws InputMissing when `store` is no store, DataError when the file is damaged.
 std::int64_t read_newest_generation(const std::filesystem::path& store);
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "datasets/store/folder.h"
 #include "datasets/store/shard.h"
 #include "datasets/store/shard_layout.h"
 #include "datasets/store/writer_lock.h"
@@ -15,18 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_manifest(const fs::path& store) {
-  std::error_code ignored;
-  return fs::exists(store / "manifest.json", ignored);
-}
-
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw CannotCreate("{}: cannot be made: {}.", folder.string(), error.message());
 }
 
-bool is_ours(const std::string& name) { return name == "shards" || name == "manifests" || name == WriterLock::kFileName; }
+bool is_ours(const std::string& name) {
+  return name == "shards" || name == "manifests" || name == WriterLock::kFileName || name == kPartsFolder || name == kAssembledPartsFolder;
+}
+
+void refuse_existing(const fs::path& path) {
+  if (is_store(path)) throw CannotCreate("{}: is a store already. Choose another name, or add to it with --append.", path.string());
+}
 
 /// What a writer that was killed left behind: shards that no manifest names, and manifests to which manifest.json does not point yet.
 void remove_leftovers(const fs::path& store, const Manifest& newest) {
@@ -46,6 +48,17 @@ void remove_leftovers(const fs::path& store, const Manifest& newest) {
 }
 
 }  // namespace
+
+void check_new_store(const fs::path& path) {
+  refuse_existing(path);
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    if (!is_ours(entry.path().filename()))
+      throw CannotCreate("{}: holds other files ({}). Choose another name.", path.string(), entry.path().filename().string());
+  }
+  if (error) throw CannotCreate("{}: is no folder that can be read: {}.", path.string(), error.message());
+}
 
 struct StoreWriter::State {
   struct OpenShard {
@@ -106,13 +119,13 @@ struct StoreWriter::State {
   void discard() noexcept {
     try {
       // The last step of a commit may have been done although it reported a failure: then readers may be at work already.
-      if (has_manifest(path) && read_newest_generation(path) == manifest.generation) return;
+      if (is_store(path) && read_newest_generation(path) == manifest.generation) return;
     } catch (const Error&) {
     }
     std::error_code ignored;
     for (const auto& file : files) fs::remove(file, ignored);
     fs::remove(path / "manifests" / fmt::format("{:08}.json", manifest.generation), ignored);
-    if (has_manifest(path)) return;
+    if (is_store(path)) return;
     fs::remove(path / "shards", ignored);  // a folder goes only when it is empty
     fs::remove(path / "manifests", ignored);
   }
@@ -145,20 +158,12 @@ StoreWriter& StoreWriter::operator=(StoreWriter&&) noexcept = default;
 StoreWriter::~StoreWriter() = default;
 
 StoreWriter StoreWriter::create(const fs::path& path, StoreKind kind, const StoreOptions& options) {
-  const auto refuse_existing = [&] {
-    if (has_manifest(path)) throw CannotCreate("{}: is a store already. Choose another name, or add to it with --append.", path.string());
-  };
-  refuse_existing();
-  std::error_code error;
-  const bool made = !fs::exists(path, error);
+  check_new_store(path);
+  std::error_code ignored;
+  const bool made = !fs::exists(path, ignored);
   make_folder(path);
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    if (!is_ours(entry.path().filename()))
-      throw CannotCreate("{}: holds other files ({}). Choose another name.", path.string(), entry.path().filename().string());
-  }
-  if (error) throw CannotCreate("{}: is no folder that can be read: {}.", path.string(), error.message());
   auto state = std::make_unique<State>(path, made, options);
-  refuse_existing();  // another writer may have finished between the first look and the lock
+  refuse_existing(path);  // another writer may have finished between the first look and the lock
   state->manifest.kind = kind;
   state->manifest.photo_format = options.photo_format;
   state->manifest.photo_side = options.photo_side;

@@ -18,8 +18,9 @@ Command inspect_command();
 Command bench_command();
 Command version_command();
 
-/// `duet inspect trace`.
+// Parts of commands that have files of their own.
 int inspect_trace(std::span<const std::string> args);
+int store_assemble(std::span<const std::string> args);
 
 /// All commands, in the order of `duet --help`.
 std::vector<Command> all_commands();

@@ -1,52 +1,24 @@
 #include "launch/commands/commands.h"
 
-#include <cstdio>
-#include <memory>
+#include <charconv>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/json.h"
-#include "cluster/stop_signal.h"
 #include "datasets/import/chairv2.h"
+#include "datasets/import/photo_parts.h"
 #include "datasets/import/photos.h"
 #include "datasets/import/quickdraw.h"
-#include "datasets/store/store.h"
-#include "monitoring/progress.h"
+#include "launch/commands/watched_import.h"
 
 namespace duet {
 
 namespace {
 
 namespace po = boost::program_options;
-
-/// A progress line on standard error, and Ctrl-C (or TERM) as the wish to stop. `scale`: units of the hooks in one unit that is shown.
-class Watched {
- public:
-  Watched(std::string what, std::string unit, std::int64_t scale = 1) : what_(std::move(what)), unit_(std::move(unit)), scale_(scale) {
-    install_stop_signals();
-  }
-
-  ImportHooks hooks() {
-    return {.progress =
-                [this](std::int64_t done, std::int64_t total) {
-                  if (!line_) line_ = std::make_unique<Progress>(what_, unit_, total / scale_);
-                  line_->update(done / scale_);
-                },
-            .stop = stop_requested};
-  }
-
-  void finish() {
-    if (line_) line_->finish();
-  }
-
- private:
-  std::string what_, unit_;
-  std::int64_t scale_;
-  std::unique_ptr<Progress> line_;
-};
 
 void add_target_options(po::options_description& options) {
   options.add_options()("out", po::value<std::string>()->value_name("STORE"), "folder of the store to make")(
@@ -68,19 +40,6 @@ ImportTarget target_of(const ParsedOptions& options) {
 
 PhotoPreparation preparation_of(const ParsedOptions& options) {
   return {.side = options.get<int>("side"), .quality = options.get<int>("quality")};
-}
-
-int print_report(const ParsedOptions& options, const ImportTarget& target, const ImportReport& report) {
-  if (!options.is_on("json")) {
-    const auto text = report.text() + fmt::format("Written to {}.\n", target.store.string());
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return 0;
-  }
-  Json json = {{"store", target.store.string()}, {"generation", Store::newest_generation(target.store)}};
-  json.update(report.json());
-  const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return 0;
 }
 
 std::vector<std::filesystem::path> split_at_commas(const std::string& text) {
@@ -110,10 +69,21 @@ int run_chairv2(std::span<const std::string> args) {
                                .target = target_of(parsed),
                                .photo = preparation_of(parsed),
                                .threads = parsed.get<int>("threads")};
-  Watched watched("import chairv2", "photos");
+  WatchedImport watched("import chairv2", "photos");
   const auto report = import_chairv2(options, watched.hooks());
   watched.finish();
-  return print_report(parsed, options.target, report);
+  return print_report(report, options.target.store, parsed.is_on("json"));
+}
+
+WalkShare share_from(const std::string& text) {
+  WalkShare share;
+  const auto* end = text.data() + text.size();
+  const auto number = std::from_chars(text.data(), end, share.number);
+  const bool slash = number.ec == std::errc() && number.ptr != end && *number.ptr == '/';
+  const auto of = std::from_chars(slash ? number.ptr + 1 : end, end, share.of);
+  if (!slash || of.ec != std::errc() || of.ptr != end) throw UsageError("--part '{}': is no part; the second of eight is 2/8.", text);
+  share.check();
+  return share;
 }
 
 int run_photos(std::span<const std::string> args) {
@@ -124,11 +94,14 @@ int run_photos(std::span<const std::string> args) {
                        "that look like a photo of another store: photos of a test set do not belong into training.",
                    .positionals = {{"DIR", "folder with photos, searched to the bottom", 1, -1}}};
   line.options.add_options()("exclude-like", po::value<std::string>()->value_name("STORE"),
-                             "leave out what looks like a photo of this store, in any of its splits");
+                             "leave out what looks like a photo of this store, in any of its splits")(
+      "part", po::value<std::string>()->value_name("I/N"),
+      "import the I-th of N parts only, beside the other parts' processes; `duet store assemble` then makes them one generation");
   add_photo_options(line.options, 90);
   add_target_options(line.options);
   line.examples = {"duet import photos catalogue/ --exclude-like chairs.store --out pool.store",
-                   "duet import photos new-photos/ --out pool.store --append --list left-out.tsv"};
+                   "duet import photos new-photos/ --out pool.store --append --list left-out.tsv",
+                   "duet import photos catalogue/ --out pool.store --part 2/8"};
   const auto parsed = parse(line, args);
   PhotosOptions options{.folders = {},
                         .exclude_like = parsed.get_or<std::string>("exclude-like", ""),
@@ -136,10 +109,12 @@ int run_photos(std::span<const std::string> args) {
                         .photo = preparation_of(parsed),
                         .threads = parsed.get<int>("threads")};
   for (const auto& folder : parsed.arguments("DIR")) options.folders.emplace_back(folder);
-  Watched watched("import photos", "files");
-  const auto report = import_photos(options, watched.hooks());
+  std::optional<WalkShare> share;
+  if (parsed.given("part")) share = share_from(parsed.get<std::string>("part"));
+  WatchedImport watched(share ? fmt::format("import photos {}/{}", share->number, share->of) : "import photos", "files");
+  const auto report = share ? import_photo_part(options, *share, watched.hooks()) : import_photos(options, watched.hooks());
   watched.finish();
-  return print_report(parsed, options.target, report);
+  return print_report(report, options.target.store, parsed.is_on("json"));
 }
 
 int run_quickdraw(std::span<const std::string> args) {
@@ -158,10 +133,10 @@ int run_quickdraw(std::span<const std::string> args) {
   for (const auto& file : parsed.arguments("FILE")) options.files.emplace_back(file);
   options.max_drawings = parsed.get_or<std::int64_t>("max-drawings", options.max_drawings);
   options.recognized_only = parsed.is_on("recognized-only");
-  Watched watched("import quickdraw", "KiB", 1024);
+  WatchedImport watched("import quickdraw", "KiB", 1024);
   const auto report = import_quickdraw(options, watched.hooks());
   watched.finish();
-  return print_report(parsed, options.target, report);
+  return print_report(report, options.target.store, parsed.is_on("json"));
 }
 
 }  // namespace

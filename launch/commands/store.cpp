@@ -194,13 +194,14 @@ int run_show(std::span<const std::string> args) {
 
 Command store_command() {
   return {.name = "store",
-          .summary = "look into a store, check it, show a photo or sketch of it",
+          .summary = "look into a store, check it, show a photo or sketch of it, assemble one",
           .run =
               [](std::span<const std::string> args) {
                 const std::vector<Command> parts = {{"info", "what a store holds", run_info},
                                                     {"verify", "read everything and check it", run_verify},
-                                                    {"show", "write one photo or sketch to a file", run_show}};
-                return run_part("store", "Looks into a store.", parts, args);
+                                                    {"show", "write one photo or sketch to a file", run_show},
+                                                    {"assemble", "make one generation of the parts of an import", store_assemble}};
+                return run_part("store", "Looks into a store, or assembles one.", parts, args);
               },
           .group = "Data"};
 }

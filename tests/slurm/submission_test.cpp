@@ -2,7 +2,9 @@
 
 #include <fstream>
 
+#include "base/checksum.h"
 #include "base/file.h"
+#include "datasets/store/store.h"
 #include "tests/slurm/cluster.h"
 
 // `duet submit`, `duet status` and the batch scripts beside train.sbatch, as a user of a cluster meets them.
@@ -13,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using testing::AllOf;
-using testing::AnyOf;
 using testing::HasSubstr;
 
 const std::vector<std::string> kEnds = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"};
@@ -77,8 +78,9 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   const auto missing = cluster().call(submit(tiny, {"--data.pool", "/nowhere/pool.store"}));
   EXPECT_EQ(missing.status, 66) << missing;
   EXPECT_FALSE(fs::exists(tiny.folder() / "job.json"));
-  const auto no_slurm = run(submit(tiny), {.environment = {{"SLURM_CONF", "/nowhere/slurm.conf"}}});
-  EXPECT_THAT(no_slurm.status, AnyOf(64, 69)) << no_slurm;
+  const auto no_slurm = run(submit(tiny), {.environment = {{"PATH", "/nowhere"}}});
+  EXPECT_EQ(no_slurm.status, 69) << no_slurm;
+  EXPECT_THAT(no_slurm.error, HasSubstr("sbatch"));
 }
 
 TEST_F(Submission, ThePrintedScriptRunsAsItIs) {
@@ -132,14 +134,26 @@ TEST_F(Submission, ASweepTrainsEachVariantInAFolderOfItsOwnAndEvalMeasuresIt) {
 }
 
 TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
-  const TinyRun first, second, third;
-  const auto strokes = cluster().call(submit(first, quick() + Words{"--generator.pair_steps=4", "--retrieval.steps=0", "--json"}));
-  ASSERT_EQ(strokes.status, 0) << strokes;
-  const auto pairs = cluster().call(submit(second, {"--generator.stroke_steps=0", "--generator.pair_steps=0", "--json", "--after",
-                                                    std::to_string(job_of(strokes)), "--generator.initial", first.folder().string()}));
-  ASSERT_EQ(pairs.status, 0) << pairs;
-  EXPECT_EQ(end_of(job_of(pairs)), "COMPLETED");
-  EXPECT_EQ(status_of(second).at("state"), "finished");
+  // slurm/chain.sh with settings of its own.
+  const TinyRun tiny;
+  auto script = read_file(fs::path(TRAIN_SBATCH).parent_path() / "chain.sh");
+  const auto from = script.find("# --- settings\n"), to = script.find("# --- end of settings\n");
+  ASSERT_TRUE(from < to && to != std::string::npos);
+  const auto runs = tiny.file("chain");
+  script.replace(from, to - from,
+                 fmt::format("program={}\nruns={}\ncommon=(--config {} --cpus-per-task 1 --time 10 --monitoring.address=127.0.0.1)\n"
+                             "strokes=(--data.strokes {})\npairs=(--generator.pair_steps=4)\njoint=(--nodes 2 --retrieval.steps=6)\n",
+                             DUET_PROGRAM, runs.string(), tiny.file("tiny.cfg").string(), (stores() / "strokes.store").string()));
+  std::ofstream(tiny.file("chain.sh")) << script;
+  const auto chain = cluster().call({"bash", tiny.file("chain.sh").string()});
+  ASSERT_EQ(chain.status, 0) << chain;
+  const auto last = chain.out.find("joint: job ");
+  ASSERT_NE(last, std::string::npos) << chain;
+  EXPECT_EQ(end_of(std::stoi(chain.out.substr(last + 11))), "COMPLETED");
+  for (const auto* stage : {"strokes", "pairs", "joint"}) {
+    const auto outcome = cluster().call(duet({"status", (runs / stage).string(), "--json"}));
+    EXPECT_EQ(parse_json(outcome.out, "duet status").at("state"), "finished") << outcome;
+  }
 
   // A link that fails: data that cannot be read any more when the job starts.
   const TinyRun failing, never;
@@ -152,6 +166,57 @@ TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
   EXPECT_EQ(end_of(job_of(broken)), "FAILED");
   EXPECT_EQ(end_of(job_of(behind)), "CANCELLED");
   EXPECT_FALSE(fs::exists(never.folder() / "checkpoints"));
+}
+
+TEST_F(Submission, AnImportInPartsMakesTheStoreThatOneImportMakes) {
+  const TinyRun tiny;
+  ASSERT_EQ(run(duet({"synth", "--pairs", "1", "--pool", "90", "--side", "64", "--out", tiny.file("synthetic").string()})).status, 0);
+  const auto photos = tiny.file("photos");
+  fs::create_directories(photos);
+  const auto pool = Store::open(tiny.file("synthetic") / "pool.store")->view("all");
+  std::vector<std::byte> bytes;
+  for (std::int64_t i = 0; i < pool.photo_count(); ++i) {
+    pool.read_photo(i, bytes);
+    write_file_atomically(photos / fmt::format("{}.jpg", i), std::span<const std::byte>(bytes));
+  }
+  ASSERT_EQ(run(duet({"import", "photos", photos.string(), "--out", tiny.file("alone.store").string()})).status, 0);
+
+  const auto store = tiny.file("pool.store");
+  std::map<std::string, std::string> settings = {
+      {"DUET", DUET_PROGRAM}, {"PHOTOS", photos.string()}, {"STORE", store.string()}, {"PARTS", "3"}};
+  const auto import = [&](const std::string& array) {
+    return cluster().submit({"--array", array, "--time=10", "--cpus-per-task=1", "--output", tiny.file("out-%a").string(),
+                             (fs::path(TRAIN_SBATCH).parent_path() / "import.sbatch").string()},
+                            {.environment = settings});
+  };
+  const auto over = [&](int job) {
+    return wait_until(
+        [&] {
+          return cluster().call({"squeue", "--noheader", "--jobs", std::to_string(job)}).out.find_first_not_of(" \n") == std::string::npos;
+        },
+        120);
+  };
+  // Part 2 fails: its place is taken. The others do not assemble without it.
+  std::ofstream((fs::create_directories(store / "parts"), store / "parts/2-of-3")) << "in the way";
+  EXPECT_TRUE(over(import("1-4")));
+  EXPECT_THAT(read_file(tiny.file("out-2")), HasSubstr("parts/2-of-3"));
+  EXPECT_THAT(read_file(tiny.file("out-4")), HasSubstr("PARTS=3"));
+  EXPECT_FALSE(is_store(store));
+  fs::remove(store / "parts/2-of-3");
+  EXPECT_TRUE(over(import("2")));
+  ASSERT_TRUE(is_store(store)) << read_file(tiny.file("out-2"));
+  EXPECT_FALSE(fs::exists(store / "parts"));
+  const auto checksums = [](const fs::path& folder) {
+    std::vector<std::string> lines;
+    const auto opened = Store::open(folder);
+    for (const auto& shard : opened->manifest().shards) lines.push_back(shard.file + " " + to_hex(shard.checksum));
+    return lines;
+  };
+  EXPECT_EQ(checksums(store), checksums(tiny.file("alone.store")));
+  // Once more, added to the store: nothing is new.
+  settings["APPEND"] = "yes";
+  EXPECT_TRUE(over(import("1-3")));
+  EXPECT_EQ(Store::newest_generation(store), 1);
 }
 
 TEST_F(Submission, RanksThatDoNotFitTogetherStopWithATable) {

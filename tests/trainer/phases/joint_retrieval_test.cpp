@@ -96,7 +96,9 @@ TEST(JointRetrieval, ADiscriminatorThatOnlyRewardsLearnsFromPairsOfItsOwn) {
   TinyState run(configure);
   run.state.phase("joint", "joint_retrieval");
   const auto before = run.files();
-  EXPECT_THAT(names_of(run.joint_retrieval(1)), UnorderedElementsAre("labelled", "distillation", "discriminator", "gradient_norm"));
+  EXPECT_THAT(names_of(run.joint_retrieval(1)),
+              UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate", "discriminator",
+                                   "discriminator_gradient_norm", "discriminator_learning_rate"));
   const auto after = run.files();
   EXPECT_THAT(changed(before, after, "discriminator.safetensors"), Not(IsEmpty())) << "D stays as its warm-up left it";
   EXPECT_EQ(run.position(StreamName::pool), std::nullopt) << "augmented photos are read for nobody";

@@ -1,4 +1,4 @@
-#include "datasets/import/similarity_index.h"
+#include "datasets/image/similarity_index.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "datasets/import/similarity_index.h"
+#include "datasets/image/similarity_index.h"
 
 #include <algorithm>
 #include <bit>
@@ -27,28 +27,49 @@ SimilarityIndex::SimilarityIndex(int radius) : radius_(radius) {
   for (int table = 0; table < 2; ++table) {
     pattern_count_[table] = static_cast<std::size_t>(
         std::count_if(patterns_.begin(), patterns_.end(), [&](auto pattern) { return std::popcount(pattern) <= bits[table]; }));
+  }
+}
+
+void SimilarityIndex::make_tables() {
+  for (int table = 0; table < 2; ++table) {
     heads_[table].assign(std::size_t{1} << kTableBits, 0);
     used_[table].assign(std::size_t{1} << kTableBits, false);
+  }
+  for (std::size_t number = 0; number < entries_.size(); ++number) link(number);
+}
+
+void SimilarityIndex::link(std::size_t number) {
+  auto& entry = entries_[number];
+  for (int table = 0; table < 2; ++table) {
+    const auto place = bucket(half(entry.hash, table));
+    auto& head = heads_[table][place];
+    used_[table][place] = true;
+    entry.next[table] = head;
+    head = static_cast<std::uint32_t>(number + 1);
   }
 }
 
 std::int64_t SimilarityIndex::add(std::uint64_t hash) {
   const auto number = entries_.size();
   if (number >= std::numeric_limits<std::uint32_t>::max() - 1) throw DataError("more than {} photos in one store.", number);
-  Entry entry{hash, {}};
-  for (int table = 0; table < 2; ++table) {
-    const auto place = bucket(half(hash, table));
-    auto& head = heads_[table][place];
-    used_[table][place] = true;
-    entry.next[table] = head;
-    head = static_cast<std::uint32_t>(number + 1);
-  }
-  entries_.push_back(entry);
+  entries_.push_back({hash, {}});
+  if (entries_.size() > kCompared)
+    link(number);
+  else if (entries_.size() == kCompared)
+    make_tables();
   return static_cast<std::int64_t>(number);
 }
 
 std::vector<std::int64_t> SimilarityIndex::matches(std::uint64_t hash) const {
   std::vector<std::int64_t> found;
+  if (entries_.size() < kCompared) {
+    std::int64_t number = 0;
+    for (const auto& entry : entries_) {
+      if (std::popcount(entry.hash ^ hash) <= radius_) found.push_back(number);
+      ++number;
+    }
+    return found;
+  }
   for (int table = 0; table < 2; ++table) {
     for (std::size_t i = 0; i < pattern_count_[table]; ++i) {
       const auto place = bucket(half(hash, table) ^ patterns_[i]);

@@ -1,0 +1,42 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "base/json.h"
+#include "datasets/image/similarity_index.h"
+#include "datasets/import/id_journal.h"
+#include "datasets/import/import.h"
+#include "datasets/import/photo_candidates.h"
+#include "datasets/import/report.h"
+#include "datasets/store/writer.h"
+
+namespace duet {
+
+/// Counts a candidate in a report and lists it there if it is left out. `excluded_by`: name of the store of --exclude-like.
+void report_candidate(ImportReport& report, const Candidate& candidate, const std::string& excluded_by);
+
+/// The rule by which an import of photos selects, one candidate after the other in the order of PhotoWalk: a photo is kept unless one kept
+/// before it looks the same. Writes the store and the report. Memory: 16 bytes a photo kept.
+/// One thread.
+class PhotoSelection {
+ public:
+  PhotoSelection(ImportTarget target, std::string excluded_by, StoreWriter writer);
+
+  void take(const Candidate& candidate);
+  std::int64_t files() const { return report_.counted("files"); }
+  bool empty() const { return index_.size() == 0; }  ///< no photo was kept
+
+  /// Makes the store's generation; `provenance` comes before the report in its manifest. Throws DataError when no photo was kept, naming
+  /// `subject`.
+  ImportReport commit(Json provenance, const std::string& subject);
+
+ private:
+  std::string excluded_by_;
+  ImportReport report_;
+  StoreWriter writer_;
+  SimilarityIndex index_;  // of those kept
+  IdJournal journal_;      // their ids
+};
+
+}  // namespace duet

@@ -1,0 +1,14 @@
+#pragma once
+#include <filesystem>
+
+namespace duet {
+
+/// Folders that may lie in a store's folder beside its own: parts of an import before they are assembled, and while they are removed
+/// afterwards (datasets/import/photo_parts.h).
+inline constexpr const char* kPartsFolder = "parts";
+inline constexpr const char* kAssembledPartsFolder = "parts.assembled";
+
+/// Whether a store may be made at `path`. Throws CannotCreate when there is one already, or a folder that holds something else.
+void check_new_store(const std::filesystem::path& path);
+
+}  // namespace duet

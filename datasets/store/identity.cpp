@@ -1,0 +1,11 @@
+#include "datasets/store/identity.h"
+
+#include "base/checksum.h"
+
+namespace duet {
+
+std::string identity_of(const Store& store) {
+  return fmt::format("generation {}, {:016x}", store.generation(), checksum(bytes_of(to_json(store.manifest()).dump())));
+}
+
+}  // namespace duet
