@@ -168,6 +168,16 @@ RunLock::~RunLock() {
   ::close(file_);
 }
 
+bool RunLock::has_successor(const std::filesystem::path& run_folder) noexcept {
+  try {
+    const auto own = allocation();
+    const auto owner = owner_of(run_folder);
+    return own && own->job == owner.slurm_job && owner.slurm_restarts > own->restarts;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 bool RunLock::still_mine() const {
   if (!is_file(file_, folder_ / kLockName)) return false;
   try {

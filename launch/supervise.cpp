@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "cluster/allocation.h"
 #include "cluster/last_words.h"
+#include "cluster/run_lock.h"
 #include "monitoring/discovery.h"
 #include "monitoring/progress.h"
 
@@ -199,7 +200,7 @@ int supervise(const SuperviseOptions& options) {
   LaunchedRanks ranks(options.launcher, command, options.ranks, environment_of_ranks());
   const auto ended = watch(options, ranks);
   ranks.end_now();
-  remove_scrape_targets(options.run_folder);  // killed ranks leave it behind
+  if (!RunLock::has_successor(options.run_folder)) remove_scrape_targets(options.run_folder);  // killed ranks leave it behind
   return static_cast<int>(verdict(options, ended, ranks.status()));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/run_lock.h"
 #include "monitoring/discovery.h"
 #include "monitoring/metrics.h"
 #include "monitoring/push.h"
@@ -81,7 +82,7 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
 }
 
 RunLog::~RunLog() {
-  if (published_) remove_scrape_targets(config_.run.folder);
+  if (published_ && !RunLock::has_successor(config_.run.folder)) remove_scrape_targets(config_.run.folder);
 }
 
 void RunLog::publish(Communicator& control) {
@@ -115,6 +116,11 @@ void RunLog::pool(std::int64_t generation, std::int64_t photos, std::int64_t exc
   status([&](Json& status) { status["pool"] = {{"generation", generation}, {"photos", photos}, {"excluded", excluded}}; });
 }
 
+bool RunLog::is_logged(const PhaseSteps& planned, const StepCounts& counts) const {
+  const auto done = StepCounts(counts).of(planned.stage, planned.phase);
+  return done % config_.monitoring.log_every == 0 || (planned.phase == "joint_generator" && done % config_.joint.generator_steps == 0);
+}
+
 void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
                   double wait_seconds) {
   metrics_.step(planned, counts.total(), scalars, samples, seconds, wait_seconds);
@@ -140,8 +146,7 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
     sum += value;
     ++count;
   }
-  const auto done = StepCounts(counts).of(planned.stage, planned.phase);
-  if (done % config_.monitoring.log_every == 0 || (planned.phase == "joint_generator" && done % config_.joint.generator_steps == 0)) {
+  if (is_logged(planned, counts)) {
     Json line{
         {"stage", shown_stage(planned)}, {"phase", planned.phase}, {"step", stage_step(planned, counts)}, {"total_step", counts.total()}};
     Json loss = Json::object();

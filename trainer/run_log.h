@@ -25,6 +25,9 @@ class RunLog {
   /// Collective. RUN/prometheus-targets.json with the endpoints of all ranks, until this object goes.
   void publish(Communicator& control);
 
+  /// Whether step(), after so many steps, writes a line of metrics.jsonl.
+  bool is_logged(const PhaseSteps& planned, const StepCounts& counts) const;
+
   /// After each step. `scalars`: global values (already summed over ranks). `seconds`: of the step.
   void step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
             double wait_seconds);

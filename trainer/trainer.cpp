@@ -229,7 +229,7 @@ struct Trainer::Impl : DirectiveSource {
         ++done;
         if (options.after_step) options.after_step(state.counts.total());
         stop = agree(scalars);
-        if (since_ownership.seconds() > kOwnershipSeconds) require_ownership();
+        if (log->is_logged(planned, state.counts) || since_ownership.seconds() > kOwnershipSeconds) require_ownership();
       }
       if (options.gpu_memory_bytes) metrics().gauge("duet_gpu_memory_bytes").set(static_cast<double>(options.gpu_memory_bytes()));
       log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());

@@ -44,6 +44,39 @@ TEST(RunFolder, HasOneJobAtATime) {
   EXPECT_EQ(next.wait().status, 75);
 }
 
+// As when Slurm has given up a host that still works, and starts the job again elsewhere.
+TEST(RunFolder, ALaterStartOfItsSlurmJobTakesItFromRanksThatStillLive) {
+  const TinyRun tiny;
+  const auto start = [](const std::string& restarts) {
+    return ChildOptions{.environment = {{"SLURM_JOB_ID", "41"}, {"SLURM_RESTART_COUNT", restarts}}};
+  };
+  const auto command = tiny.train(endless() + Words{"--ranks", "2", "--launcher", "local"});
+  Child former(command, start("0"));
+  wait_for_steps(former, tiny, 12);
+  Child later(command, start("1"));
+  const auto outcome = former.wait(60);
+  EXPECT_EQ(outcome.status, 74) << outcome;
+  EXPECT_THAT(outcome.error, HasSubstr("another job owns this run's folder now"));
+
+  const auto targets = tiny.folder() / "prometheus-targets.json";
+  EXPECT_TRUE(wait_until([&] { return later.error_so_far().find("continues from") != std::string::npos; })) << later.error_so_far();
+  EXPECT_TRUE(wait_until([&] { return std::filesystem::exists(targets); })) << "the former took the later one's file with it";
+  const auto steps = std::ssize(tiny.steps());
+  EXPECT_TRUE(wait_until([&] { return std::ssize(tiny.steps()) > steps + 5; })) << later.error_so_far();
+  EXPECT_TRUE(std::filesystem::exists(targets));
+  later.send(SIGTERM);
+  const auto end = later.wait();
+  EXPECT_EQ(end.status, 75) << end;
+  EXPECT_FALSE(std::filesystem::exists(targets));
+
+  // Each step is there once, whoever did it.
+  std::int64_t last = 0;
+  for (const auto& step : tiny.steps()) {
+    EXPECT_EQ(step.at("step").get<std::int64_t>(), last + 1);
+    last = step.at("step").get<std::int64_t>();
+  }
+}
+
 TEST(RunFolder, AFullDiskAtACheckpointLeavesTheEarlierOne) {
   const TinyRun tiny;
   const auto command = tiny.train(endless() + Words{"--ranks", "2"});

@@ -140,7 +140,10 @@ TEST(RunLock, ALaterStartOfTheSameSlurmJobTakesOverFromALivingProcess) {
     EXPECT_TRUE(later.still_mine());
     EXPECT_FALSE(former.still_mine());
     EXPECT_EQ(later.token(), former.token() + 1);
+    EXPECT_FALSE(RunLock::has_successor(folder / "run"));
   }
+  const InJob former_start("41", "1");
+  EXPECT_TRUE(RunLock::has_successor(folder / "run"));
 }
 
 TEST(RunLock, NoOtherJobTakesOver) {
