@@ -190,6 +190,15 @@ TEST_F(TrainingJob, RestartsAreBounded) {
   EXPECT_THAT(job.output(), HasSubstr("MAX_RESTARTS=0"));
 }
 
+TEST_F(TrainingJob, LostRanksAreBoundedToo) {
+  const Job job(cluster(), {}, endless(), {{"MAX_LOST", "0"}, {"LAUNCHER", "mpirun"}});
+  job.wait_for_steps(8);
+  job.kill_rank(1);
+  job.expect_state("FAILED");
+  EXPECT_EQ(cluster().field(job.id(), "ExitCode"), "76:0");
+  EXPECT_THAT(job.output(), AllOf(HasSubstr("rank 1 was lost"), HasSubstr("MAX_LOST")));
+}
+
 TEST_F(TrainingJob, CancelledItLeavesNoProcessOnAnyNode) {
   for (const char* launcher : {"srun", "mpirun"}) {
     const Job job(cluster(), {}, endless(), {{"LAUNCHER", launcher}});
