@@ -164,6 +164,9 @@ ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_st
     return static_cast<ExitStatus>(code);  // before a run's folder was known: the rank has said why
   }
   if (!silent.empty()) {
+    for (const auto& [rank, last] : words) {  // who waited for it may know more: that it is stopped, and where
+      if (is_error(last) && !last.secondary) warn("rank {}: {}", rank, last.message);
+    }
     warn("rank {} was lost ({}). The same command continues from the last checkpoint.", fmt::join(silent, ", "), end_of(launcher_status));
     return ExitStatus::rank_lost;
   }

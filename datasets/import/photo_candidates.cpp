@@ -14,8 +14,8 @@ PhotoCandidates::Looks::Looks(const Store& store) : view(store.view("all")), ind
 
 PhotoCandidates::PhotoCandidates(const Options& options)
     : walk_(options.folders, options.share),
-      workers_(import_threads(options.threads), [photo = options.photo](const PhotoWalk::File& file) {
-        return Prepared(file, file.refused.empty() ? prepare_photo(file.path, photo) : PreparedPhoto{});
+      workers_(import_threads(options.threads), [this, photo = options.photo](const PhotoWalk::File& file) {
+        return judge(file, file.refused.empty() ? prepare_photo(file.path, photo) : PreparedPhoto{});
       }) {
   if (options.exclude_like) excluded_.emplace(*options.exclude_like);
   if (options.existing) existing_.emplace(*options.existing);
@@ -28,12 +28,11 @@ std::optional<Candidate> PhotoCandidates::next() {
     if (file) workers_.put(std::move(*file));
   }
   if (workers_.empty()) return {};
-  auto [file, photo] = workers_.take();
-  return judge(std::move(file), std::move(photo));
+  return workers_.take();
 }
 
-Candidate PhotoCandidates::judge(PhotoWalk::File file, PreparedPhoto photo) const {
-  Candidate candidate{.folder = file.folder, .name = std::move(file.name), .hash = photo.hash, .detail = {}};
+Candidate PhotoCandidates::judge(const PhotoWalk::File& file, PreparedPhoto photo) const {
+  Candidate candidate{.folder = file.folder, .name = file.name, .hash = photo.hash, .detail = {}};
   const auto is = [&](Candidate::Kind kind, std::string detail) {
     candidate.kind = kind;
     candidate.detail = std::move(detail);

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "datasets/image/similarity_index.h"
@@ -34,8 +33,8 @@ struct Candidate {
 /// A photo's id in the store: its name, made fit to be shown.
 std::string photo_id(const Candidate& candidate);
 
-/// Everything that an import finds, in the order of PhotoWalk: prepared by several threads, and compared with the photos of stores that are
-/// there already. One thread asks.
+/// Everything that an import finds, in the order of PhotoWalk: prepared, and compared with the photos of stores that are there already, by
+/// several threads. One thread asks.
 class PhotoCandidates {
  public:
   struct Options {
@@ -59,14 +58,13 @@ class PhotoCandidates {
     StoreView view;
     SimilarityIndex index;
   };
-  using Prepared = std::pair<PhotoWalk::File, PreparedPhoto>;
 
-  Candidate judge(PhotoWalk::File file, PreparedPhoto photo) const;
+  Candidate judge(const PhotoWalk::File& file, PreparedPhoto photo) const;  ///< any thread
 
   PhotoWalk walk_;
   bool more_ = true;
   std::optional<Looks> excluded_, existing_;
-  OrderedWorkers<PhotoWalk::File, Prepared> workers_;  // last: its threads end first
+  OrderedWorkers<PhotoWalk::File, Candidate> workers_;  // last: its threads end first
 };
 
 }  // namespace duet

@@ -17,7 +17,7 @@ namespace duet {
 void report_candidate(ImportReport& report, const Candidate& candidate, const std::string& excluded_by);
 
 /// The rule by which an import of photos selects, one candidate after the other in the order of PhotoWalk: a photo is kept unless one kept
-/// before it looks the same. Writes the store and the report. Memory: 16 bytes a photo kept.
+/// before it looks the same. Writes the store and the report. Memory: 20 bytes a photo kept.
 /// One thread.
 class PhotoSelection {
  public:

@@ -21,12 +21,12 @@ TEST(SimilarityIndex, FindsWhatComparingWithAllFinds) {
     SimilarityIndex index(radius);
     std::vector<std::uint64_t> hashes;
     KeyedRandom random(3, Purpose::test, 0, static_cast<std::uint64_t>(radius));
-    for (int i = 0; i < 300; ++i) hashes.push_back(random.next());
+    for (int i = 0; i < 3000; ++i) hashes.push_back(random.next());
     // Neighbours at every distance up to beyond the radius, whose flips fall on the halves in every proportion.
-    for (int i = 0; i < 700; ++i)
+    for (int i = 0; i < 7000; ++i)
       hashes.push_back(changed(hashes[random.below(hashes.size())], static_cast<int>(random.below(11)), random));
-    for (const auto hash : hashes) index.add(hash);
-    for (std::size_t i = 0; i < hashes.size(); i += 7) {
+    for (const auto hash : hashes) index.add(hash);  // enough for tables
+    for (std::size_t i = 0; i < hashes.size(); i += 23) {
       std::vector<std::int64_t> expected;
       for (std::size_t k = 0; k < hashes.size(); ++k)
         if (std::popcount(hashes[i] ^ hashes[k]) <= radius) expected.push_back(static_cast<std::int64_t>(k));
@@ -35,14 +35,23 @@ TEST(SimilarityIndex, FindsWhatComparingWithAllFinds) {
   }
 }
 
-TEST(SimilarityIndex, FindsFlipsHoweverTheyFallOnTheHalves) {
-  const std::uint64_t hash = 0x0123456789ABCDEF;
+TEST(SimilarityIndex, FindsFlipsHoweverTheyFallOnTheThirds) {
   SimilarityIndex index(8);
-  index.add(hash);
-  for (int low = 0; low <= 8; ++low) {
-    const std::uint64_t mask = ((std::uint64_t{1} << low) - 1) | (((std::uint64_t{1} << (8 - low)) - 1) << 32);
-    EXPECT_TRUE(index.nearest(hash ^ mask)) << low << " flips in the low half";
-    EXPECT_FALSE(index.nearest(hash ^ mask ^ (std::uint64_t{1} << 60))) << "nine flips";
+  KeyedRandom random(4, Purpose::test, 0, 0);
+  std::vector<std::uint64_t> hashes;
+  for (int i = 0; i < 5000; ++i) hashes.push_back(random.next());
+  for (const auto hash : hashes) index.add(hash);
+  // first + second + third bits of the thirds, which are every third bit of the hash.
+  for (int first = 0; first <= 8; ++first) {
+    for (int second = 0; first + second <= 8; ++second) {
+      std::uint64_t mask = 0;
+      const int counts[3] = {first, second, 8 - first - second};
+      for (int third = 0; third < 3; ++third)
+        for (int bit = 0; bit < counts[third]; ++bit) mask |= std::uint64_t{1} << (3 * (bit + third) + third);
+      ASSERT_EQ(std::popcount(mask), 8);
+      EXPECT_EQ(index.nearest(hashes[42] ^ mask), 42) << first << " " << second;
+      EXPECT_EQ(index.nearest(hashes[42] ^ mask ^ (std::uint64_t{1} << 63)), std::nullopt) << "nine flips";
+    }
   }
 }
 
