@@ -107,9 +107,10 @@ void measure(const BenchmarkOptions& options) {
   const auto store = Store::open(alone.target.store);
   const auto kept = static_cast<double>(store->manifest().total().photos);
 
-  Findings findings(fmt::format(
-      "pool: {} JPEG files of {} px, {:.0f} of them kept beside those added; {:.1f} KiB a photo in the store; files in the page cache",
-      photos, side, kept, static_cast<double>(store->manifest().bytes()) / 1024 / kept));
+  Findings findings(
+      fmt::format("pool: {} JPEG files of {} px, {:.0f} in the store after a tenth more, the rest look-alikes; {:.1f} KiB a photo in the "
+                  "store; files in the page cache",
+                  photos, side, kept, static_cast<double>(store->manifest().bytes()) / 1024 / kept));
   const auto add = [&](const std::string& what, const Cost& cost, std::int64_t done) {
     findings.add(what, static_cast<double>(done) / cost.seconds, static_cast<double>(done) / cost.seconds, "photos/s");
     findings.add("… largest process", cost.mebibytes, cost.mebibytes, "MiB");

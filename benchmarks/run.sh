@@ -8,7 +8,7 @@ usage() {
 Usage: benchmarks/run.sh [--build DIR] [--store STORE] [--photos STORE] [--rounds N] [--help]
 
 Runs every benchmark, one after another, and prints one table: medians, and the fastest runs, which say what a quiet machine would do.
-About two minutes on two cores. The programs come with the tests: launch/build.sh --tests.
+About three minutes on two cores. The programs come with the tests: launch/build.sh --tests.
   --build DIR     folder of the build (default: build)
   --store STORE   with sketches, for the rasteriser (default: synthetic ones)
   --photos STORE  with photos, for the loader (default: 1,000 synthetic ones of 256 px)
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
     *) fail "unknown option '$1'; --help lists the options." 64 ;;
   esac
 done
-for program in duet benchmarks/bench_loader benchmarks/bench_decoder benchmarks/bench_reduction_overlap; do
+for program in duet benchmarks/bench_loader benchmarks/bench_decoder benchmarks/bench_reduction_overlap benchmarks/bench_metrics benchmarks/bench_pool; do
   [ -x "$build/$program" ] || fail "$build/$program is missing; launch/build.sh --tests builds it." 66
 done
 
@@ -51,4 +51,6 @@ for command in "decode --batch 16 --steps 100" "raster $store" "loader $photos";
 done
 "$build/benchmarks/bench_loader" --store "$photos" "${rounds[@]}"
 "$build/benchmarks/bench_decoder" "${rounds[@]}"
+"$build/benchmarks/bench_metrics" "${rounds[@]}"
+"$build/benchmarks/bench_pool"
 "$root/tests/run_ranks.sh" 2 "$build/benchmarks/bench_reduction_overlap" "${rounds[@]}"

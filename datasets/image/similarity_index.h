@@ -10,7 +10,7 @@ namespace duet {
 ///
 /// The bits are dealt out to three thirds. Two hashes that differ in at most 8 bits differ in at most 2 bits of one third, or they would
 /// differ in 9 (multi-index hashing; Norouzi, Punjani and Fleet, CVPR 2012). Each third has a table of chains; a search looks up every
-/// pattern that near to its own thirds, 718 for radius 8, and compares what is chained there: 0.03 ms among a million hashes, 0.4 ms among
+/// pattern that near to its own thirds, 718 for radius 8, and compares what is chained there: 0.03 ms among a million hashes, 0.5 ms among
 /// thirty million. The tables are made once there are kCompared hashes; fewer are compared sooner than looked up.
 /// Memory: 20 bytes a hash, and 50 MiB with the tables. Searches may run in several threads at a time, but none beside an add().
 class SimilarityIndex {
