@@ -13,12 +13,6 @@ namespace {
 constexpr const char* kFile = "prometheus-targets.json";
 }
 
-std::string scrape_address(const std::string& address, const std::string& host, int port) {
-  const bool everywhere = address == "0.0.0.0" || address == "::";
-  const auto name = everywhere ? host : address.find(':') == std::string::npos ? address : "[" + address + "]";
-  return fmt::format("{}:{}", name, port);
-}
-
 void write_scrape_targets(const std::filesystem::path& run_folder, const std::vector<ScrapeTarget>& targets) {
   std::map<std::string, Json> addresses;  // by host
   for (const auto& target : targets) {

@@ -11,10 +11,6 @@ struct ScrapeTarget {
   std::string address;  ///< "n1:9400", "127.0.0.1:40123"; empty: the rank has no endpoint
 };
 
-/// What others reach an endpoint by that listens on `address` (monitoring.address) at `port`: the host's name when it listens on all
-/// addresses, else the address itself.
-std::string scrape_address(const std::string& address, const std::string& host, int port);
-
 /// RUN/prometheus-targets.json, in the form of Prometheus' file_sd: an entry a host, with the labels host and, under Slurm, job_id. Never
 /// run or rank, which the metrics themselves carry. Written atomically; a folder that cannot be written to is warned about.
 void write_scrape_targets(const std::filesystem::path& run_folder, const std::vector<ScrapeTarget>& targets);

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "monitoring/metrics.h"
 
@@ -174,6 +175,10 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 HttpServer::~HttpServer() = default;
 
 int HttpServer::port() const { return state_->port; }
-std::string HttpServer::url() const { return fmt::format("http://{}:{}", state_->host, state_->port); }
+std::string HttpServer::address() const {
+  const bool everywhere = state_->host == "0.0.0.0" || state_->host == "[::]";
+  return fmt::format("{}:{}", everywhere ? host_name() : state_->host, state_->port);
+}
+std::string HttpServer::url() const { return "http://" + address(); }
 
 }  // namespace duet

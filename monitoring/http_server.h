@@ -28,7 +28,8 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   int port() const;
-  std::string url() const;  ///< "http://127.0.0.1:9400"
+  std::string address() const;  ///< what others reach it by: "127.0.0.1:9400", or the host's name when it listens on all addresses
+  std::string url() const;      ///< "http://" and that
 
  private:
   struct State;

@@ -1,10 +1,9 @@
 #include "trainer/run_log.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <set>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/run_lock.h"
@@ -86,9 +85,7 @@ RunLog::~RunLog() {
 }
 
 void RunLog::publish(Communicator& control) {
-  char host[256] = "localhost";
-  ::gethostname(host, sizeof host - 1);
-  const Json own{{"host", host}, {"address", server_ ? scrape_address(config_.monitoring.address, host, server_->port()) : ""}};
+  const Json own{{"host", host_name()}, {"address", server_ ? server_->address() : ""}};
   const auto all = control.all_gather_strings(own.dump());
   if (rank_ != 0) return;
   std::vector<ScrapeTarget> targets;

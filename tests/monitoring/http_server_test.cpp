@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/host.h"
 #include "monitoring/metrics.h"
 
 namespace duet {
@@ -135,6 +136,13 @@ TEST(HttpServer, AnswersSeveralAtOnce) {
     }
   }
   EXPECT_EQ(good, 80);
+}
+
+TEST(HttpServer, OnAllAddressesIsReachedByTheHostsName) {
+  const auto server = HttpServer::start("0.0.0.0", 0, 0, {});
+  ASSERT_NE(server, nullptr);
+  EXPECT_EQ(server->address(), fmt::format("{}:{}", host_name(), server->port()));
+  EXPECT_EQ(server->url(), "http://" + server->address());
 }
 
 }  // namespace

@@ -67,19 +67,25 @@ on_host() { # NODE COMMAND…: in the node's network, with its host name
 }
 on_node() { if [ "$hosts" = 1 ]; then on_host "$@"; else shift; "$@"; fi; }
 
-# Daemons carry DUET_CLUSTER_NODE in their environment, tasks what Slurm gives them.
-processes_with() { # SETTING…
-  local setting file pattern=()
-  for setting in "$@"; do pattern+=(-e "$setting"); done
+# All that runs on nodes. Daemons carry DUET_CLUSTER_NODE in their environment, tasks what Slurm gives them. Step daemons write their title
+# over theirs, but hold the log of their node open.
+processes_of() { # NODE…
+  local node file process pattern=() logs=(-false)
+  for node in "$@"; do
+    pattern+=(-e "SLURMD_NODENAME=$node" -e "DUET_CLUSTER_NODE=$node")
+    logs+=(-o -lname "$dir/log/slurmd.$node.log*") # a removed one ends in ' (deleted)'
+  done
   while read -r file; do
     file=${file#/proc/}
     echo "${file%/environ}"
   done < <(grep -lzxF "${pattern[@]}" /proc/[0-9]*/environ 2>/dev/null)
+  for process in $(pgrep -x slurmstepd); do
+    [ -z "$(find "/proc/$process/fd" \( "${logs[@]}" \) -print -quit 2>/dev/null)" ] || echo "$process"
+  done
 }
 tasks_of() { # NODE…: steps and tasks, not slurmd itself
-  local node settings=() process
-  for node in "$@"; do settings+=("SLURMD_NODENAME=$node" "DUET_CLUSTER_NODE=$node"); done
-  for process in $(processes_with "${settings[@]}"); do
+  local process
+  for process in $(processes_of "$@"); do
     [ "$(cat "/proc/$process/comm" 2>/dev/null || echo slurmd)" = slurmd ] || echo "$process"
   done
 }
@@ -227,7 +233,7 @@ up() {
 # Jobs first: what they started outlives a slurmd by design.
 down() {
   export SLURM_CONF=$dir/etc/slurm.conf
-  local file node processes
+  local file node processes all
   if [ -e "$dir/run/slurmctld.pid" ]; then
     on_node "duet$port-1" timeout 5 scancel -f --user=root 2>/dev/null || :
     for _ in $(seq 60); do [ -z "$(on_node "duet$port-1" timeout 5 squeue -h 2>/dev/null)" ] && break; sleep 0.1; done
@@ -235,8 +241,8 @@ down() {
   processes=()
   for file in "$dir"/run/*.pid; do [ ! -e "$file" ] || processes+=("$(cat "$file")"); done
   [ ${#processes[@]} -eq 0 ] || end_all TERM "${processes[@]}"
-  mapfile -t processes < <(settings=(); for node in $(names); do settings+=("SLURMD_NODENAME=$node" "DUET_CLUSTER_NODE=$node"); done
-    processes_with "${settings[@]}")
+  mapfile -t all < <(names)
+  mapfile -t processes < <(processes_of "${all[@]}")
   [ ${#processes[@]} -eq 0 ] || end_all KILL "${processes[@]}"
   for node in $(names); do
     find /sys/fs/cgroup/freezer -depth -type d -path "*/slurm_$node*" -exec rmdir {} + 2>/dev/null || :
@@ -265,7 +271,7 @@ case $action in
   down) down ;;
   kill)
     known
-    mapfile -t processes < <(processes_with "SLURMD_NODENAME=$node" "DUET_CLUSTER_NODE=$node")
+    mapfile -t processes < <(processes_of "$node")
     end_all KILL "${processes[@]}"
     ;;
   start) known; start_node "$node" ;;
