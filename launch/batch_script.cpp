@@ -67,23 +67,12 @@ BatchScript::BatchScript(std::string text, std::string source) : source_(std::mo
   }
 }
 
-std::vector<std::string>::iterator BatchScript::option_line(const std::string& name) {
-  return std::find_if(lines_.begin(), lines_.end(), [&](const std::string& line) {
-    const auto option = std::string(kOption) + "--" + name;
-    return line == option || line.starts_with(option + "=") || line.starts_with(option + " ");
-  });
-}
-
-bool BatchScript::has_option(const std::string& name) const { return const_cast<BatchScript*>(this)->option_line(name) != lines_.end(); }
-
-void BatchScript::remove_option(const std::string& name) {
-  for (auto line = option_line(name); line != lines_.end(); line = option_line(name)) lines_.erase(line);
-}
-
 void BatchScript::set_option(const std::string& name, const std::string& value) {
   const auto text = fmt::format("{}--{}{}{}", kOption, name, value.empty() ? "" : "=", option_value(name, value));
-  if (const auto line = option_line(name); line != lines_.end()) {
-    *line = text;
+  const auto option = fmt::format("{}--{}", kOption, name);
+  for (auto& line : lines_) {
+    if (line != option && !line.starts_with(option + "=") && !line.starts_with(option + " ")) continue;
+    line = text;
     return;
   }
   const auto last = std::find_if(lines_.rbegin(), lines_.rend(), [](const std::string& line) { return line.starts_with(kOption); });
@@ -112,15 +101,6 @@ std::string& BatchScript::setting_line(const std::string& name) {
     inside = inside || line.starts_with(kBegin);
   }
   throw InternalError("{} has no setting '{}'", source_, name);
-}
-
-bool BatchScript::has_setting(const std::string& name) const {
-  try {
-    static_cast<void>(const_cast<BatchScript*>(this)->setting_line(name));
-    return true;
-  } catch (const InternalError&) {
-    return false;
-  }
 }
 
 void BatchScript::set(const std::string& name, const std::string& value) {

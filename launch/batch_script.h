@@ -24,8 +24,6 @@ class BatchScript {
 
   /// Replaces `#SBATCH --name=…`, or adds the line behind the last one. Throws UsageError for a value that such a line cannot hold.
   void set_option(const std::string& name, const std::string& value);
-  void remove_option(const std::string& name);
-  bool has_option(const std::string& name) const;
   /// Words for a line of their own, as a user of sbatch writes them ("--exclusive", "--mem=64G --mail-type=END"). They replace the script's
   /// own lines of the same options. Throws UsageError when they are no options.
   void add_options(const std::string& words);
@@ -34,13 +32,11 @@ class BatchScript {
   void set(const std::string& name, const std::string& value);
   /// Sets name=(word word …), each quoted.
   void set_list(const std::string& name, const std::vector<std::string>& words);
-  bool has_setting(const std::string& name) const;
 
   std::string text() const;
 
  private:
   std::string& setting_line(const std::string& name);
-  std::vector<std::string>::iterator option_line(const std::string& name);
 
   std::vector<std::string> lines_;
   std::string source_;

@@ -78,6 +78,7 @@ std::optional<PhotoPart> read_part(const fs::path& folder) {
                  .photos = number_in<std::int64_t>(json, "photos", kMaxCount, subject),
                  .candidates = number_in<std::int64_t>(json, "candidates", kMaxCount, subject),
                  .checksum = from_hex(member<std::string>(json, "checksum", subject))};
+  if (!part.settings.is_object()) throw DataError("{}: 'settings' has the wrong type.", subject);
   return part;
 }
 

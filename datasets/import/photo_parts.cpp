@@ -131,6 +131,13 @@ void remove_parts(const fs::path& store) {
   if (error) throw CannotWrite("{}: the parts are assembled, but cannot be removed: {}.", store.string(), error.message());
 }
 
+/// Whether the newest generation is that of the parts with this identity.
+bool made_of(const Manifest& manifest, const std::string& parts_id) {
+  if (!manifest.provenance.is_array() || manifest.provenance.empty()) return false;
+  const auto& entry = manifest.provenance.back();
+  return entry.is_object() && entry.contains("parts_id") && entry["parts_id"] == parts_id;
+}
+
 /// Parts in the order of one walk over all their candidates.
 class Merge {
  public:
@@ -216,16 +223,19 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
 ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHooks& hooks) {
   const auto& store = options.store;
   const auto parts = find_parts(store);
-  const auto& settings = parts.front().part.settings;
+  std::vector<std::unique_ptr<WriterLock>> locks;  // before anything is decided: who holds them may be about to remove the parts
+  for (const auto& part : parts) locks.push_back(std::make_unique<WriterLock>(part.folder));
   const auto id = identity_of(parts);
   const auto existing = is_store(store) ? Store::open(store) : nullptr;
-  if (existing != nullptr && existing->manifest().provenance.back().value("parts_id", "") == id) {
+  if (existing != nullptr && made_of(existing->manifest(), id)) {
+    locks.clear();
     remove_parts(store);
     ImportReport report(options.list_file);
     report.remark(fmt::format("These parts were assembled before, as generation {}; they are removed now.", existing->generation()));
     report.close();
     return report;
   }
+  const auto& settings = parts.front().part.settings;
   const auto subject = (store / kPartsFolder).string();
   const auto base = existing == nullptr ? Json() : Json(identity_of(*existing));
   if (settings.value("append_to", Json()) != base)
@@ -234,12 +244,12 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
                     existing == nullptr ? "there is no store" : fmt::format("the store has generation {}", existing->generation()),
                     existing == nullptr ? " without --append" : " with --append");
 
-  std::vector<std::unique_ptr<WriterLock>> locks;
-  for (const auto& part : parts) locks.push_back(std::make_unique<WriterLock>(part.folder));
   std::int64_t total = 0;
   for (const auto& [folder, part] : parts) total += part.candidates;
   const ImportTarget target{.store = store, .append = existing != nullptr, .list_file = options.list_file};
-  PhotoSelection selection(target, settings.value("exclude_like", Json()).is_string() ? settings["exclude_like"].get<std::string>() : "",
+  const auto named = settings.value("exclude_like", Json());
+  const auto exclude_like = named.is_string() ? named.get<std::string>() : "";
+  PhotoSelection selection(target, exclude_like,
                            open_target(target, StoreKind::pool, {.photo_side = member<int>(settings, "side", subject)}));
   if (existing != nullptr && Store::newest_generation(store) != existing->generation())
     throw DataError("{}: another import has added a generation meanwhile. Import the parts again with --append.", store.string());
@@ -258,7 +268,7 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
     folders.push_back(fs::path(folder).filename().string());
   auto report = selection.commit({{"source", "photos"},
                                   {"folders", folders},
-                                  {"exclude_like", settings["exclude_like"].is_string() ? settings["exclude_like"] : Json("")},
+                                  {"exclude_like", exclude_like},
                                   {"quality", member<int>(settings, "quality", subject)},
                                   {"parts", parts.size()},
                                   {"parts_id", id}},

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "datasets/sketch/offsets.h"
 #include "datasets/sketch/simplify.h"
+#include "datasets/store/folder.h"
 
 namespace duet {
 namespace {
@@ -195,9 +196,12 @@ bool is_store(const std::filesystem::path& folder) {
 
 std::int64_t read_newest_generation(const std::filesystem::path& store) {
   const auto file = pointer_file(store);
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) {
-    throw InputMissing("{}: is no store: there is no manifest.json in it. `duet import` and `duet synth` make stores.", store.string());
+  if (!is_store(store)) {
+    std::error_code ignored;
+    throw InputMissing("{}: is no store: there is no manifest.json in it. {}", store.string(),
+                       std::filesystem::exists(store / kPartsFolder, ignored)
+                           ? "Parts of an import lie in it: once all are there, `duet store assemble` makes them a store."
+                           : "`duet import` and `duet synth` make stores.");
   }
   const auto json = parse_json(read_file(file, 1 << 16), file.string());
   check_format(json, file.string());

@@ -144,7 +144,7 @@ TEST_F(PhotoParts, ThatAreMissingOrUnfinishedAreNamed) {
   std::filesystem::remove(folder_ / "pool.store/parts/4-of-5/part.json");  // as if it had been killed
   EXPECT_THAT(message_of<InputMissing>([&] { assemble_photo_parts({.store = wanted.target.store}); }),
               AllOf(HasSubstr("part 2, 4 and 5 are missing or unfinished"), HasSubstr("--part 2/5")));
-  EXPECT_FALSE(is_store(wanted.target.store));
+  EXPECT_THAT(message_of<InputMissing>([&] { Store::open(wanted.target.store); }), HasSubstr("duet store assemble"));
   for (const int number : {2, 4, 5}) import_photo_part(wanted, {number, 5});
   assemble_photo_parts({.store = wanted.target.store});
   import_photos(options("alone.store"));
@@ -262,6 +262,8 @@ TEST_F(PhotoParts, DamageIsFoundBeforeAnythingIsMade) {
   const auto record = read_file(part / "part.json");
   write_text(part / "part.json", "{");
   EXPECT_THAT(refused(), HasSubstr("part.json"));
+  write_text(part / "part.json", std::string(record).replace(record.find("\"settings\": {"), 13, "\"settings\": 7, \"x\": {"));
+  EXPECT_THAT(refused(), HasSubstr("'settings'"));
   write_text(part / "part.json", record);
   for (const auto& shard : std::filesystem::directory_iterator(part / "photos/shards")) {
     auto bytes = read_file(shard.path());
