@@ -213,8 +213,8 @@ TEST_F(TrainingJob, ReadsFromCopiesOnTheNodesDisks) {
   const TemporaryFolder disk;
   const Job job(cluster(), {}, {}, {{"STAGE_TO", disk / "stores"}});
   job.expect_state("COMPLETED");
-  EXPECT_THAT(job.output(), HasSubstr((disk / "stores/pool.store").string() + " holds"));
-  EXPECT_THAT(read_file(job.run().folder() / "config.cfg"), HasSubstr((disk / "stores/pairs.store").string()));
+  EXPECT_THAT(job.output(), AllOf(HasSubstr((disk / "stores/").string()), HasSubstr("/pool.store holds")));
+  EXPECT_THAT(read_file(job.run().folder() / "config.cfg"), AllOf(HasSubstr((disk / "stores/").string()), HasSubstr("/pairs.store")));
   job.expect_weights_of(finished_run());
 }
 
