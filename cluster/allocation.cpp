@@ -19,8 +19,11 @@ int number_of(const char* name, int otherwise) {
 }  // namespace
 
 std::optional<Allocation> allocation() {
-  Allocation found{.job = text_of("SLURM_JOB_ID")};
+  Allocation found;
+  found.job = text_of("SLURM_JOB_ID");
   if (found.job.empty()) return std::nullopt;
+  const auto array = text_of("SLURM_ARRAY_JOB_ID");
+  found.queue_name = array.empty() ? found.job : array + "_" + text_of("SLURM_ARRAY_TASK_ID");
   found.restarts = number_of("SLURM_RESTART_COUNT", 0);
   found.nodes = std::max(1, number_of("SLURM_JOB_NUM_NODES", 1));
   found.tasks = std::max(1, number_of("SLURM_NTASKS", found.nodes));

@@ -6,8 +6,9 @@ namespace duet {
 
 /// What Slurm says, in this process's environment, of the job it belongs to.
 struct Allocation {
-  std::string job;   ///< its id
-  int restarts = 0;  ///< how often Slurm has started it again
+  std::string job;         ///< its id, no other job's
+  std::string queue_name;  ///< by which the queue knows it: the id, or "34_2" for a task of an array
+  int restarts = 0;        ///< how often Slurm has started it again
   int nodes = 1;
   int tasks = 1;             ///< as asked for at submission; one a node when nothing was said
   int cores_per_task = 0;    ///< 0: nothing was said

@@ -65,7 +65,7 @@ CapturedEnd run_captured(const std::vector<std::string>& command, double seconds
       char bytes[4096];
       const auto got = ::read(waiting[i].fd, bytes, sizeof bytes);
       if (got > 0) texts[i]->append(bytes, static_cast<std::size_t>(got));
-      if (got <= 0 && errno != EINTR) waiting[i].fd = -1;
+      if (got == 0 || (got < 0 && errno != EINTR)) waiting[i].fd = -1;
     }
   }
   for (auto& ends : pipes) ::close(ends[0]);

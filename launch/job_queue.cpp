@@ -58,4 +58,10 @@ QueueAnswer ask_queue(const std::string& job_id) {
   return {.trouble = {}, .job = std::move(job)};
 }
 
+bool is_known_job(const std::string& job_id) {
+  if (!is_program("scontrol")) return true;
+  const auto end = run_captured({"scontrol", "--oneliner", "show", "job", job_id}, 10);
+  return end.timed_out || end.status == 0 || end.error.find("Invalid job id") == std::string::npos;
+}
+
 }  // namespace duet

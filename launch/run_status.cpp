@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kTailBytes = 512 << 10;
+constexpr std::int64_t kMostRanks = 1 << 16;
 constexpr double kRateSeconds = 120;          // the rate is that of the last two minutes
 constexpr double kSilentElsewhere = 15 * 60;  // an owner on a host whose locks are not seen here counts as lost after that
 
@@ -180,7 +181,9 @@ void read_checkpoint(RunStatus& status) {
 void read_places(RunStatus& status, const std::optional<SubmittedJob>& submitted) {
   const auto started = json_if_there(status.folder / "environment.json");
   if (started) {
-    status.ranks = static_cast<int>(whole(*started, "ranks"));
+    const auto ranks = whole(*started, "ranks");
+    if (ranks < 0 || ranks > kMostRanks) throw DataError("{}: {} ranks.", (status.folder / "environment.json").string(), ranks);
+    status.ranks = static_cast<int>(ranks);
     if (started->contains("hosts") && (*started)["hosts"].is_array()) {
       for (const auto& host : (*started)["hosts"]) {
         // "n1 cpu"
@@ -251,6 +254,7 @@ std::string advice_on(const RunStatus& status) {
     case RunPhase::interrupted:
       return "The same command, or another submission of it, continues.";
     case RunPhase::lost:
+      if (!status.began) return "Its job ended before the training began; the job's log says why, where there is one.";
       return status.checkpoint.empty() ? "It ended before its first checkpoint; the same command begins anew."
                                        : "The same command, or another submission of it, continues from the last checkpoint.";
     default:
@@ -332,7 +336,9 @@ RunPhase phase_of(const RunEvidence& evidence) {
   }
 }
 
-RunStatus read_run_status(const fs::path& folder) {
+namespace {
+
+RunStatus read_status(const fs::path& folder) {
   std::error_code absent;
   if (!fs::exists(folder, absent)) throw InputMissing("{}: there is no such folder.", folder.string());
   if (!fs::is_directory(folder, absent)) throw InputMissing("{}: is no folder; `duet status` takes a run's folder.", folder.string());
@@ -345,6 +351,7 @@ RunStatus read_run_status(const fs::path& folder) {
   RunStatus status;
   status.folder = folder;
   const auto owner = read_run_owner(folder);
+  status.began = owner.has_value();
   const double since = owner ? seconds_of_utc(owner->since) : 0;
   const auto submitted = read_submitted_job(folder);
   status.restarts = owner ? std::max<std::int64_t>(0, owner->token - 1) : 0;
@@ -389,6 +396,16 @@ RunStatus read_run_status(const fs::path& folder) {
   }
   if (status.phase == RunPhase::finished) status.total_step = std::max(status.total_step, status.total_steps);
   return status;
+}
+
+}  // namespace
+
+RunStatus read_run_status(const fs::path& folder) {
+  try {
+    return read_status(folder);
+  } catch (const Json::exception& error) {  // a value of another type than Duet writes
+    throw DataError("{}: one of its files is damaged: {}", folder.string(), error.what());
+  }
 }
 
 Json to_json(const RunStatus& status) {

@@ -57,6 +57,7 @@ RunPhase phase_of(const RunEvidence& evidence);
 struct RunStatus {
   std::filesystem::path folder;
   RunPhase phase = RunPhase::not_started;
+  bool began = false;            ///< a training had the folder
   double seconds_in_phase = -1;  ///< since it began to run, or ended; -1: not known
 
   std::string stage;                             ///< of the last logged step; empty: none yet

@@ -9,6 +9,9 @@
 #include "launch/captured_program.h"
 
 namespace duet {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr double kPatience = 60;  // a busy controller answers late
@@ -32,6 +35,8 @@ CapturedEnd sbatch(const std::vector<std::string>& arguments) {
   if (end.timed_out)
     throw Unavailable("sbatch did not answer within {}. Is the cluster's controller up? `sinfo` shows it.", human_duration(kPatience));
   const auto words = words_of(end);
+  if (end.status != 0 && words.find("configuration source") != std::string::npos)
+    throw Unavailable("sbatch finds no cluster: {}. Submit from a login node, or set SLURM_CONF.", words);
   if (end.status != 0 && words.find("contact slurm controller") != std::string::npos) {
     throw Unavailable("sbatch: {}. Is the cluster's controller up? `sinfo` shows it.", words);
   }
@@ -41,11 +46,21 @@ CapturedEnd sbatch(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
+std::string job_log_pattern(const fs::path& run_folder) {
+  auto pattern = (run_folder / "log").string();
+  for (std::size_t at = 0; (at = pattern.find('%', at)) != std::string::npos; at += 2) pattern.insert(at, 1, '%');
+  return pattern + "/slurm-%j.log";
+}
+
 void require_submittable(const std::filesystem::path& run_folder) {
   RunLock::require_free(run_folder);
   const auto former = read_submitted_job(run_folder);
   if (!former) return;
   const auto answer = ask_queue(former->id);
+  // Another job of this run may be waiting unseen; without Slurm nothing is submitted anyway.
+  if (!answer.trouble.empty() && is_program("sbatch"))
+    throw Unavailable("{}: cannot tell whether job {} of this run is still in the queue: {}. Try again.", run_folder.string(), former->id,
+                      answer.trouble);
   if (!answer.job) return;
   throw CannotCreate("{}: job {} of this run is in the queue already ({}). Wait for it, `scancel {}`, or choose another run.folder.",
                      run_folder.string(), answer.job->id, answer.job->state, former->id);
@@ -54,11 +69,13 @@ void require_submittable(const std::filesystem::path& run_folder) {
 std::string test_batch_script(const std::string& script) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "submit.sbatch", script);
-  return words_of(sbatch({"--test-only", (folder / "submit.sbatch").string()}));
+  auto words = words_of(sbatch({"--test-only", (folder / "submit.sbatch").string()}));
+  // "Job 12 to start at …": a number that no job will have.
+  if (const auto at = words.find(" to start"); words.starts_with("Job ") && at != std::string::npos) words.replace(0, at, "expected");
+  return words;
 }
 
-SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const std::string& kind, const std::string& script,
-                                 const std::string& log) {
+SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const std::string& kind, const std::string& script) {
   std::error_code error;
   std::filesystem::create_directories(run_folder / "log", error);
   if (error) throw CannotCreate("{}: cannot make the run's folder: {}.", run_folder.string(), error.message());
@@ -70,9 +87,8 @@ SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const 
   if (id.empty() || !std::all_of(id.begin(), id.end(), [](unsigned char digit) { return std::isdigit(digit) != 0; })) {
     throw Unavailable("sbatch took the job, but said '{}' instead of its number; `squeue --me` shows it.", words_of(end));
   }
-  auto place = log;
-  if (const auto at = place.find("%j"); at != std::string::npos) place.replace(at, 2, id);
-  const SubmittedJob job{.id = id, .kind = kind, .script = file.string(), .log = place, .submitted = utc_now()};
+  const auto log = run_folder / "log" / fmt::format("slurm-{}.log", id);
+  const SubmittedJob job{.id = id, .kind = kind, .script = file.string(), .log = log.string(), .submitted = utc_now()};
   write_submitted_job(run_folder, job);
   return job;
 }

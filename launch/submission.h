@@ -13,9 +13,11 @@ void require_submittable(const std::filesystem::path& run_folder);
 /// without sbatch or an answer of it, UsageError with its words when it refuses.
 std::string test_batch_script(const std::string& script);
 
-/// Keeps the script as RUN/submit.sbatch, submits it, and leaves RUN/job.json. `log`: where the job's output goes, with "%j" for the job's
-/// id. Throws as test_batch_script(), and CannotCreate when the run's folder cannot be made.
-SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const std::string& kind, const std::string& script,
-                                 const std::string& log);
+/// Where a job of the run writes its output, as sbatch's --output takes it.
+std::string job_log_pattern(const std::filesystem::path& run_folder);
+
+/// Keeps the script, whose output goes to job_log_pattern(), as RUN/submit.sbatch, submits it, and leaves RUN/job.json. Throws as
+/// test_batch_script(), and CannotCreate when the run's folder cannot be made.
+SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const std::string& kind, const std::string& script);
 
 }  // namespace duet

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/allocation.h"
 #include "cluster/cores.h"
 #include "cluster/device.h"
 #include "cluster/last_words.h"
@@ -60,9 +61,9 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
        {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
     if (!path.empty()) data[name] = Json{{"path", path}, {"state", identity_of(*Store::open(path))}};
   }
-  const char* job = std::getenv("SLURM_JOB_ID");
+  const auto slurm = allocation();
   const Json environment{{"started", utc_now()},
-                         {"job_id", job ? Json(job) : Json()},
+                         {"job_id", slurm ? Json(slurm->queue_name) : Json()},
                          {"seed", config.values.run.seed},
                          {"ranks", world.size()},
                          {"hosts", hosts},
@@ -205,7 +206,7 @@ std::string endpoints_line(const MonitoringConfig& monitoring, int ranks) {
 
 }  // namespace
 
-std::string training_plan(const ResolvedConfig& resolved, int ranks) {
+std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor place) {
   const auto& config = resolved.values;
   check_batches(config, ranks);
   const auto data = open_data(config);
@@ -272,7 +273,7 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks) {
           folder.string(), free / 1e9, bytes * 4 * (config.checkpoint.keep_last + 2) / 1e9);
     }
   }
-  plan += "monitoring\n" + endpoints_line(config.monitoring, ranks);
+  if (place == PlannedFor::this_host) plan += "monitoring\n" + endpoints_line(config.monitoring, ranks);
   return plan;
 }
 

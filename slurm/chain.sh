@@ -3,13 +3,14 @@
 #
 # The generator learns strokes on one node, pairs on a second allocation, and the joint stage, which needs more, comes last. Each stage is a
 # run of its own that starts from the networks of the one before. When a stage fails, Slurm takes those behind it out of the queue.
-# Options of this script are handed to `duet submit` for every stage: slurm/chain.sh --partition gpu
+# Options of this script are handed to `duet submit` for every stage, those that no stage sets by itself: slurm/chain.sh --partition gpu
+# When a stage is refused, those that are in the queue already are taken out again.
 set -euo pipefail
 
 # --- settings
 program=${DUET:-build/duet}  # the program, or its path
 runs=${RUNS:-runs/chain}     # the stages' folders are made in here
-common=(--config quickstart --data.labelled data/pairs.store --data.pool data/pool.store --data.strokes data/strokes.store)
+common=(--config quickstart --cpus-per-task 1 --data.labelled data/pairs.store --data.pool data/pool.store --data.strokes data/strokes.store)
 strokes=(--nodes 1 --tasks-per-node 1 --time 2:00:00 --generator.stroke_steps=2000)
 pairs=(--nodes 1 --tasks-per-node 2 --time 4:00:00 --generator.pair_steps=2000)
 joint=(--nodes 2 --tasks-per-node 2 --time 8:00:00)
@@ -24,12 +25,18 @@ strokes+=(--generator.pair_steps=0 --retrieval.steps=0 --joint.steps=0)
 pairs+=(--generator.stroke_steps=0 --retrieval.steps=0 --joint.steps=0 --generator.initial="$runs/strokes")
 joint+=(--generator.stroke_steps=0 --generator.pair_steps=0 --generator.initial="$runs/pairs")
 
-after=()
+command -v "$program" >/dev/null || { echo "chain.sh: DUET=$program: there is no such program; set DUET to where it is." >&2; exit 66; }
+after=() submitted=()
 for stage in strokes pairs joint; do
   declare -n options=$stage
-  answer=$("$program" submit train "${common[@]}" --run.folder="$runs/$stage" "${options[@]}" "${after[@]}" "$@" --json)
+  if ! answer=$("$program" submit train "${common[@]}" --run.folder="$runs/$stage" "${options[@]}" "${after[@]}" "$@" --json); then
+    [ ${#submitted[@]} -eq 0 ] || scancel "${submitted[@]}"
+    echo "chain.sh: the stage '$stage' was refused; nothing of the chain is in the queue." >&2
+    exit 64
+  fi
   job=$(sed -n 's/^ *"job": "\([0-9]*\)".*/\1/p' <<<"$answer")
   echo "$stage: job $job in $runs/$stage"
   after=(--after "$job")
+  submitted+=("$job")
 done
 echo "Watch them: $program status $runs/*"

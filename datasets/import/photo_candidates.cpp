@@ -8,6 +8,14 @@ namespace duet {
 
 std::string photo_id(const Candidate& candidate) { return printable(candidate.name, static_cast<std::size_t>(kMaxIdBytes) - 8); }
 
+std::shared_ptr<const Store> open_exclude_like(const std::filesystem::path& path) {
+  if (path.empty()) return nullptr;
+  auto store = Store::open(path);
+  if (store->manifest().total().photos == 0)
+    throw UsageError("--exclude-like {}: holds no photos, so that nothing can look like them.", path.string());
+  return store;
+}
+
 PhotoCandidates::Looks::Looks(const Store& store) : view(store.view("all")), index(kLookAlikeDistance) {
   view.for_each_hash([&](std::int64_t, std::uint64_t hash) { index.add(hash); });
 }

@@ -33,6 +33,9 @@ struct Candidate {
 /// A photo's id in the store: its name, made fit to be shown.
 std::string photo_id(const Candidate& candidate);
 
+/// The store of --exclude-like; null when none is named. Throws as Store::open() does, and UsageError when it holds no photos.
+std::shared_ptr<const Store> open_exclude_like(const std::filesystem::path& store);
+
 /// Everything that an import finds, in the order of PhotoWalk: prepared, and compared with the photos of stores that are there already, by
 /// several threads. One thread asks.
 class PhotoCandidates {

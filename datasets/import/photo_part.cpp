@@ -128,7 +128,7 @@ PhotoPartReader::PhotoPartReader(fs::path folder, PhotoPart part)
     : file_(folder / kCandidates), part_(std::move(part)), lines_(file_, kMaxLine) {
   if (checksum_of_file(file_) != part_.checksum)
     throw DataError("{}: is not as it was written. Import part {}/{} again.", file_.string(), part_.number, part_.of);
-  if (part_.photos > 0) photos_ = Store::open(folder / kPhotos)->view("all");
+  if (part_.photos > 0) photos_ = Store::open(folder / kPhotos, {}, 1)->view("all");
   if (photos_.photo_count() != part_.photos)
     throw DataError("{}: holds {} photos, {} were written. Import part {}/{} again.", (folder / kPhotos).string(), photos_.photo_count(),
                     part_.photos, part_.number, part_.of);

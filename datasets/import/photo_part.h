@@ -49,7 +49,8 @@ class PhotoPartWriter {
   std::ofstream lines_;
 };
 
-/// Reads a finished part, one candidate after the other. Every byte is checked: throws DataError naming the file. One thread.
+/// Reads a finished part, one candidate after the other. Every byte is checked: throws DataError, or
+/// InputMissing when a file is gone, naming it. One thread.
 class PhotoPartReader {
  public:
   PhotoPartReader(std::filesystem::path folder, PhotoPart part);

@@ -1,10 +1,12 @@
 #include "datasets/import/photo_parts.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <memory>
 #include <queue>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,68 +69,131 @@ std::optional<std::pair<int, int>> parse_part_name(const std::string& name) {
   return std::pair(number, of);
 }
 
-/// All parts of the store, in order; all are there, finished and of one import.
-std::vector<FoundPart> find_parts(const fs::path& store) {
-  const auto parts_folder = store / kPartsFolder;
+/// The folders of parts by the number of parts that their import had, and by their own.
+std::map<int, std::map<int, fs::path>> folders_of_parts(const fs::path& parts_folder) {
+  std::map<int, std::map<int, fs::path>> found;
   std::error_code error;
-  std::set<int> counts;
   for (auto entry = fs::directory_iterator(parts_folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    const auto name = parse_part_name(entry->path().filename().string());
-    if (!name)
-      throw DataError("{}: is no part of an import. Move it elsewhere.",
-                      (parts_folder / printable(entry->path().filename().string())).string());
-    counts.insert(name->second);
+    const auto name = entry->path().filename().string();
+    if (name == WriterLock::kFileName) continue;
+    const auto numbers = parse_part_name(name);
+    if (!numbers) throw DataError("{}: is no part of an import. Move it elsewhere.", (parts_folder / printable(name)).string());
+    found[numbers->second][numbers->first] = entry->path();
   }
-  if (error || counts.empty())
-    throw InputMissing("{}: holds no parts to assemble. `duet import photos DIR… --out {} --part 1/8` makes the first of eight.",
-                       store.string(), store.string());
-  if (counts.size() > 1)
-    throw DataError("{}: parts of several imports lie there: {} and {}. Remove the folders of one of them.", parts_folder.string(),
-                    part_name(1, *counts.begin()), part_name(1, *counts.rbegin()));
-  const int of = *counts.begin();
-  std::vector<FoundPart> found;
-  std::vector<int> missing;
-  for (int number = 1; number <= of; ++number) {
-    const auto folder = parts_folder / part_name(number, of);
-    if (auto part = read_part(folder)) {
-      if (part->number != number || part->of != of)
-        throw DataError("{}: says that it is part {}/{}. Import the part again.", folder.string(), part->number, part->of);
-      found.push_back({folder, std::move(*part)});
-    } else {
-      missing.push_back(number);
-    }
-  }
-  if (!missing.empty())
-    throw InputMissing("{}: of {} parts, part {} {} missing or unfinished. Import {} with `--part {}/{}`{}, then assemble again.",
-                       parts_folder.string(), of, listed(missing), missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "it" : "them",
-                       missing.front(), of, missing.size() == 1 ? "" : " and so on");
-  for (const auto& [folder, part] : found) {
-    const auto& first = found.front().part.settings;
-    if (part.settings == first) continue;
-    for (const auto& [key, value] : first.items()) {
-      if (part.settings.is_object() && part.settings.contains(key) && part.settings[key] == value) continue;
-      throw DataError("{}: was imported with another '{}' ({}) than part 1 ({}). Import it again with the options of the others.",
-                      folder.string(), key, part.settings.value(key, Json()).dump(), value.dump());
-    }
-    throw DataError("{}: was imported with other settings than part 1. Import it again.", folder.string());
-  }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw DataError("{}: cannot be read: {}.", parts_folder.string(), error.message());
   return found;
 }
+
+/// The finished ones, in order. Throws DataError when one is not what its folder's name says.
+std::vector<FoundPart> finished(const std::map<int, fs::path>& folders, int of) {
+  std::vector<FoundPart> parts;
+  for (const auto& [number, folder] : folders) {
+    auto part = read_part(folder);
+    if (!part) continue;
+    if (part->number != number || part->of != of)
+      throw DataError("{}: says that it is part {}/{}. Import the part again.", folder.string(), part->number, part->of);
+    parts.push_back({folder, std::move(*part)});
+  }
+  return parts;
+}
+
+void require_one_import(const std::vector<FoundPart>& parts) {
+  const auto& first = parts.front().part.settings;
+  for (const auto& [folder, part] : parts) {
+    for (const auto& [key, value] : first.items()) {
+      const auto own = part.settings.value(key, Json());
+      if (own != value)
+        throw DataError("{}: was imported with another '{}' ({}) than part 1 ({}). Import it again with the options of the others.",
+                        folder.string(), key, own.dump(), value.dump());
+    }
+  }
+}
+
+/// All parts of the import of which all are there and finished, in order.
+std::vector<FoundPart> complete_parts(const fs::path& store, const std::map<int, std::map<int, fs::path>>& folders) {
+  std::vector<FoundPart> complete;
+  std::string lacking;
+  for (const auto& [of, by_number] : folders) {
+    auto parts = finished(by_number, of);
+    if (static_cast<int>(parts.size()) == of) {
+      if (!complete.empty())
+        throw DataError("{}: parts of several imports lie there, such as {} and {}. Remove the folders of one of them.",
+                        complete.front().folder.parent_path().string(), complete.front().folder.filename().string(),
+                        parts.front().folder.filename().string());
+      complete = std::move(parts);
+      continue;
+    }
+    std::vector<int> missing;
+    for (int number = 1; number <= of; ++number) {
+      if (std::ranges::none_of(parts, [&](const FoundPart& found) { return found.part.number == number; })) missing.push_back(number);
+    }
+    lacking += fmt::format("of {} parts, part {} {} missing or unfinished. Import {} with `--part {}/{}`{}, then assemble again. ", of,
+                           listed(missing), missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "it" : "them", missing.front(), of,
+                           missing.size() == 1 ? "" : " and so on");
+  }
+  if (complete.empty() && lacking.empty())
+    throw PartsIncomplete("{}: holds no parts to assemble. `duet import photos DIR… --out {} --part 1/8` makes the first of eight.",
+                          store.string(), store.string());
+  if (complete.empty()) throw PartsIncomplete("{}: {}", (store / kPartsFolder).string(), lacking);
+  require_one_import(complete);
+  return complete;
+}
+
+/// Keeps others from the parts: who imports one of them, of whatever import, or assembles them.
+class LockedParts {
+ public:
+  explicit LockedParts(const fs::path& store) {
+    const auto parts_folder = store / kPartsFolder;
+    if (!fs::is_directory(parts_folder)) return;
+    try {
+      assembly_ = std::make_unique<WriterLock>(parts_folder);
+      folders_ = folders_of_parts(parts_folder);
+      raise_limit_of_open_files(folders_);
+      for (const auto& [of, by_number] : folders_)
+        for (const auto& [number, folder] : by_number) parts_.push_back(std::make_unique<WriterLock>(folder));
+    } catch (const WriterBusy& busy) {
+      throw PartsIncomplete("{}", busy.what());
+    }
+  }
+
+  const std::map<int, std::map<int, fs::path>>& folders() const { return folders_; }
+
+  /// Removes all parts; for once.
+  void remove(const fs::path& store) {
+    parts_.clear();
+    std::error_code error;
+    fs::remove_all(store / kAssembledPartsFolder, error);
+    // At once: half a set of parts would be taken for an unfinished one.
+    if (!error) fs::rename(store / kPartsFolder, store / kAssembledPartsFolder, error);
+    assembly_.reset();
+    if (!error) fs::remove_all(store / kAssembledPartsFolder, error);
+    if (error) throw CannotWrite("{}: the parts are assembled, but cannot be removed: {}.", store.string(), error.message());
+  }
+
+ private:
+  // Of each part a lock, its list and one shard.
+  static void raise_limit_of_open_files(const std::map<int, std::map<int, fs::path>>& folders) {
+    rlim_t needed = 64;
+    for (const auto& [of, by_number] : folders) needed += 4 * by_number.size();
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+    limit.rlim_cur = std::min(needed, limit.rlim_max);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed)
+      throw Unavailable("assembling so many parts takes {} open files, {} are allowed. Raise the limit (ulimit -n {}).", needed,
+                        limit.rlim_max, needed);
+  }
+
+  std::unique_ptr<WriterLock> assembly_;
+  std::map<int, std::map<int, fs::path>> folders_;
+  std::vector<std::unique_ptr<WriterLock>> parts_;
+};
 
 /// Equal for the same parts, and for no others: by it a generation is recognised as theirs.
 std::string identity_of(const std::vector<FoundPart>& parts) {
   std::string text = parts.front().part.settings.dump();
   for (const auto& [folder, part] : parts) text += fmt::format("\n{} {} {}", part.photos, part.candidates, to_hex(part.checksum));
   return to_hex(checksum(bytes_of(text)));
-}
-
-void remove_parts(const fs::path& store) {
-  std::error_code error;
-  const auto parts = store / kPartsFolder, removed = store / kAssembledPartsFolder;
-  fs::remove_all(removed, error);
-  if (!error && fs::exists(parts)) fs::rename(parts, removed, error);  // at once: half a set of parts would be taken for an unfinished one
-  if (!error) fs::remove_all(removed, error);
-  if (error) throw CannotWrite("{}: the parts are assembled, but cannot be removed: {}.", store.string(), error.message());
 }
 
 /// Whether the newest generation is that of the parts with this identity.
@@ -186,7 +251,7 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
     check_kind(store, existing->kind(), StoreKind::pool);
   else
     check_new_store(store);
-  const auto exclude_like = options.exclude_like.empty() ? nullptr : Store::open(options.exclude_like);
+  const auto exclude_like = open_exclude_like(options.exclude_like);
   const PhotoWalk early(options.folders);  // says that a folder is missing before anything is made
 
   const auto folder = store / kPartsFolder / part_name(share.number, share.of);
@@ -222,14 +287,14 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
 
 ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHooks& hooks) {
   const auto& store = options.store;
-  const auto parts = find_parts(store);
-  std::vector<std::unique_ptr<WriterLock>> locks;  // before anything is decided: who holds them may be about to remove the parts
-  for (const auto& part : parts) locks.push_back(std::make_unique<WriterLock>(part.folder));
+  std::error_code ignored;
+  fs::remove_all(store / kAssembledPartsFolder, ignored);  // left by an assembly that was killed at its very end
+  LockedParts locked(store);
+  const auto parts = complete_parts(store, locked.folders());
   const auto id = identity_of(parts);
   const auto existing = is_store(store) ? Store::open(store) : nullptr;
   if (existing != nullptr && made_of(existing->manifest(), id)) {
-    locks.clear();
-    remove_parts(store);
+    locked.remove(store);
     ImportReport report(options.list_file);
     report.remark(fmt::format("These parts were assembled before, as generation {}; they are removed now.", existing->generation()));
     report.close();
@@ -239,9 +304,11 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
   const auto subject = (store / kPartsFolder).string();
   const auto base = existing == nullptr ? Json() : Json(identity_of(*existing));
   if (settings.value("append_to", Json()) != base)
-    throw DataError("{}: the parts were imported to be added to {}, but {}. Import them again{}.", subject,
-                    settings.value("append_to", Json()).is_null() ? "no store" : "another generation",
-                    existing == nullptr ? "there is no store" : fmt::format("the store has generation {}", existing->generation()),
+    throw DataError("{}: the parts were imported to {}, but {}. Import them again{}.", subject,
+                    settings.value("append_to", Json()).is_null()
+                        ? "make a new store"
+                        : fmt::format("be added to {}", settings.value("append_to", Json()).dump()),
+                    existing == nullptr ? "there is no store" : fmt::format("the store has {}", identity_of(*existing)),
                     existing == nullptr ? " without --append" : " with --append");
 
   std::int64_t total = 0;
@@ -253,28 +320,23 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
                            open_target(target, StoreKind::pool, {.photo_side = member<int>(settings, "side", subject)}));
   if (existing != nullptr && Store::newest_generation(store) != existing->generation())
     throw DataError("{}: another import has added a generation meanwhile. Import the parts again with --append.", store.string());
-  Merge merge(parts);
-  std::int64_t done = 0;
-  while (const auto candidate = merge.next()) {
-    selection.take(*candidate);
-    report_progress(hooks, target, ++done, total);
-  }
-  if (selection.empty()) {  // the commit will say so; the parts hold nothing to try again with
-    locks.clear();
-    remove_parts(store);
+  {
+    Merge merge(parts);  // has files of the parts open: some file systems do not let go of a folder as long as that is so
+    std::int64_t done = 0;
+    while (const auto candidate = merge.next()) {
+      selection.take(*candidate);
+      report_progress(hooks, target, ++done, total);
+    }
   }
   Json folders = Json::array();
   for (const auto& folder : member<std::vector<std::string>>(settings, "folders", subject))
     folders.push_back(fs::path(folder).filename().string());
-  auto report = selection.commit({{"source", "photos"},
-                                  {"folders", folders},
-                                  {"exclude_like", exclude_like},
-                                  {"quality", member<int>(settings, "quality", subject)},
-                                  {"parts", parts.size()},
-                                  {"parts_id", id}},
-                                 subject);
-  locks.clear();
-  remove_parts(store);
+  Json provenance{{"source", "photos"},           {"folders", folders},
+                  {"exclude_like", exclude_like}, {"quality", member<int>(settings, "quality", subject)},
+                  {"parts", parts.size()},        {"parts_id", id}};
+  if (selection.empty()) locked.remove(store);  // commit() says so; the parts hold nothing to try again with
+  auto report = selection.commit(std::move(provenance), subject);
+  if (!selection.empty()) locked.remove(store);
   return report;
 }
 

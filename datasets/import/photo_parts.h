@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 
+#include "base/error.h"
 #include "datasets/import/photo_walk.h"
 #include "datasets/import/photos.h"
 
@@ -22,11 +23,18 @@ struct AssembleOptions {
   std::filesystem::path list_file = {};  ///< as ImportTarget's
 };
 
+/// Parts are missing, unfinished or being written.
+class PartsIncomplete : public InputMissing {
+ public:
+  using InputMissing::InputMissing;
+};
+
 /// Takes the photos of all parts in the order in which one import would have met them, leaves out those that look like one taken before,
-/// writes the rest as a generation, and removes the parts. Interrupted at any point, the same call does what is left to do. Memory: 16
-/// bytes a photo; disk: the parts and the new generation, until it is done. When no photo is left, the parts are removed and DataError is
-/// thrown, as by import_photos(). Throws InputMissing naming the parts that are missing or unfinished; DataError when parts do not belong
-/// together, are damaged, or were compared with another generation than the store's newest.
+/// writes the rest as a generation, and removes the parts. Interrupted at any point, the same call does what is left to do. Parts of an
+/// import with another number of parts that never became complete are removed, too. Memory: as an import's; disk: the parts and the new
+/// generation, until it is done.
+/// Throws PartsIncomplete naming the parts; DataError when parts do not belong together, are damaged, or were compared with another
+/// generation than the store's newest, and as import_photos() when no photo is left.
 ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHooks& hooks = {});
 
 }  // namespace duet

@@ -24,7 +24,11 @@ void report_candidate(ImportReport& report, const Candidate& candidate, const st
 }
 
 PhotoSelection::PhotoSelection(ImportTarget target, std::string excluded_by, StoreWriter writer)
-    : excluded_by_(std::move(excluded_by)), report_(target.list_file), writer_(std::move(writer)), index_(kLookAlikeDistance) {
+    : target_(std::move(target)),
+      excluded_by_(std::move(excluded_by)),
+      report_(target_.list_file),
+      writer_(std::move(writer)),
+      index_(kLookAlikeDistance) {
   report_.count("files", 0);
   report_.count("photos imported", 0);
 }
@@ -49,7 +53,12 @@ void PhotoSelection::take(const Candidate& candidate) {
 }
 
 ImportReport PhotoSelection::commit(Json provenance, const std::string& subject) {
-  if (empty()) throw DataError("{}: no new photo to import.\n{}", subject, report_.text());
+  if (empty() && !target_.append) throw DataError("{}: no photo to import.\n{}", subject, report_.text());
+  if (empty()) {
+    report_.remark(fmt::format("No photo is new: the store stays at generation {}.", read_newest_generation(target_.store)));
+    report_.close();
+    return std::move(report_);
+  }
   provenance["report"] = report_.json();
   const auto manifest = writer_.commit(provenance);
   report_.remark(fmt::format("The store holds {} photos, generation {}.", manifest.total().photos, manifest.generation));

@@ -27,11 +27,12 @@ class PhotoSelection {
   std::int64_t files() const { return report_.counted("files"); }
   bool empty() const { return index_.size() == 0; }  ///< no photo was kept
 
-  /// Makes the store's generation; `provenance` comes before the report in its manifest. Throws DataError when no photo was kept, naming
-  /// `subject`.
+  /// Makes the store's generation; `provenance` comes before the report in its manifest. Where no photo was kept, a store to append to
+  /// stays as it is, and DataError naming `subject` is thrown for a new one.
   ImportReport commit(Json provenance, const std::string& subject);
 
  private:
+  ImportTarget target_;
   std::string excluded_by_;
   ImportReport report_;
   StoreWriter writer_;

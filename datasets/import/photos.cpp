@@ -7,6 +7,7 @@
 #include "datasets/import/photo_candidates.h"
 #include "datasets/import/photo_selection.h"
 #include "datasets/import/photo_walk.h"
+#include "datasets/store/folder.h"
 #include "datasets/store/store.h"
 
 namespace duet {
@@ -18,6 +19,10 @@ void PhotosOptions::check() const {
 
 ImportReport import_photos(const PhotosOptions& options, const ImportHooks& hooks) {
   options.check();
+  std::error_code ignored;
+  if (const auto parts = options.target.store / kPartsFolder; std::filesystem::exists(parts, ignored))
+    throw CannotCreate("{}: parts of an import lie there. `duet store assemble {}` makes a generation of them; or remove that folder.",
+                       parts.string(), options.target.store.string());
   const auto total = PhotoWalk::count(options.folders);
   PhotoSelection selection(options.target, options.exclude_like.filename().string(),
                            open_target(options.target, StoreKind::pool, {.photo_side = options.photo.side}));
@@ -25,7 +30,7 @@ ImportReport import_photos(const PhotosOptions& options, const ImportHooks& hook
                               .share = {},
                               .photo = options.photo,
                               .threads = options.threads,
-                              .exclude_like = options.exclude_like.empty() ? nullptr : Store::open(options.exclude_like),
+                              .exclude_like = open_exclude_like(options.exclude_like),
                               .existing = options.target.append ? Store::open(options.target.store) : nullptr});
   while (const auto candidate = candidates.next()) {
     selection.take(*candidate);

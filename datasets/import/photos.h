@@ -25,7 +25,7 @@ struct PhotosOptions {
 /// JPEG, PNG and WebP files are taken, by content. Left out and listed with the photo they resemble: near-duplicates (perceptual hashes at
 /// most kLookAlikeDistance apart) of a photo taken before, of one that the store to append to has, of one in exclude_like.
 /// The store is the same for any number of threads. Memory grows by 20 bytes a photo; one folder's file names are held at a time.
-/// Throws as import_chairv2() does; DataError when no photo is left.
+/// Throws as import_chairv2() does; DataError when no photo is left for a new store (one to append to then stays as it is).
 ImportReport import_photos(const PhotosOptions& options, const ImportHooks& hooks = {});
 
 }  // namespace duet

@@ -21,15 +21,17 @@ void count_bytes(std::size_t bytes) {
 
 }  // namespace
 
-std::shared_ptr<const Store> Store::open(const std::filesystem::path& path, std::optional<std::int64_t> generation) {
+std::shared_ptr<const Store> Store::open(const std::filesystem::path& path, std::optional<std::int64_t> generation,
+                                         std::size_t open_shards) {
   const auto wanted = generation ? *generation : read_newest_generation(path);
-  return std::shared_ptr<const Store>(new Store(path, read_manifest(path, wanted)));
+  return std::shared_ptr<const Store>(new Store(path, read_manifest(path, wanted), open_shards));
 }
 
 std::int64_t Store::newest_generation(const std::filesystem::path& path) { return read_newest_generation(path); }
 
-Store::Store(std::filesystem::path path, Manifest manifest) : path_(std::move(path)), manifest_(std::move(manifest)) {
-  cache_ = std::make_unique<ShardCache>(kOpenShards, [this](std::size_t number) {
+Store::Store(std::filesystem::path path, Manifest manifest, std::size_t open_shards)
+    : path_(std::move(path)), manifest_(std::move(manifest)) {
+  cache_ = std::make_unique<ShardCache>(open_shards, [this](std::size_t number) {
     const auto& entry = manifest_.shards.at(number);
     const auto file = path_ / entry.file;
     std::error_code error;

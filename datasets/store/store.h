@@ -27,7 +27,9 @@ class Store : public std::enable_shared_from_this<Store> {
 
   /// The newest generation unless one is named. Throws InputMissing (no store there, no such generation) or DataError (damaged, newer
   /// format).
-  static std::shared_ptr<const Store> open(const std::filesystem::path& path, std::optional<std::int64_t> generation = {});
+  /// `open_shards`: how many stay open; one is enough for who reads in order.
+  static std::shared_ptr<const Store> open(const std::filesystem::path& path, std::optional<std::int64_t> generation = {},
+                                           std::size_t open_shards = kOpenShards);
 
   /// What a training that polls for new photos asks: one small file is read.
   static std::int64_t newest_generation(const std::filesystem::path& path);
@@ -48,7 +50,7 @@ class Store : public std::enable_shared_from_this<Store> {
   std::shared_ptr<const ShardReader> shard(std::size_t number) const;
 
  private:
-  Store(std::filesystem::path path, Manifest manifest);
+  Store(std::filesystem::path path, Manifest manifest, std::size_t open_shards);
 
   std::filesystem::path path_;
   Manifest manifest_;

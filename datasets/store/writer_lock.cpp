@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/error.h"
-
 namespace duet {
 
 WriterLock::WriterLock(const std::filesystem::path& store) : file_(store / kFileName) {
@@ -19,8 +17,7 @@ WriterLock::WriterLock(const std::filesystem::path& store) : file_(store / kFile
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
       ::close(descriptor_);
-      if (reason == EWOULDBLOCK)
-        throw CannotWrite("{}: another program is writing to this store. Wait until it has ended.", store.string());
+      if (reason == EWOULDBLOCK) throw WriterBusy("{}: another program is writing to this store. Wait until it has ended.", store.string());
       throw CannotWrite("{}: cannot be locked for writing: {}.", store.string(), std::strerror(reason));
     }
     // The former holder removes the file: a lock on a removed file excludes nobody.

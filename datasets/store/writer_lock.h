@@ -1,12 +1,20 @@
 #pragma once
 #include <filesystem>
 
+#include "base/error.h"
+
 namespace duet {
+
+/// Another writer has the lock.
+class WriterBusy : public CannotWrite {
+ public:
+  using CannotWrite::CannotWrite;
+};
 
 /// Held while a store is written: one writer at a time, also over processes. The system releases it when the process ends, however it ends.
 class WriterLock {
  public:
-  /// `store` must exist. Throws CannotWrite when another writer holds it or the folder cannot be written to.
+  /// `store` must exist. Throws WriterBusy when another writer holds it, CannotWrite when the folder cannot be written to.
   explicit WriterLock(const std::filesystem::path& store);
   ~WriterLock();
   WriterLock(const WriterLock&) = delete;

@@ -19,14 +19,16 @@ int run_status(std::span<const std::string> args) {
   line.options.add_options()("json", po::bool_switch(), "print JSON: an object, or an array of them for several runs");
   const auto options = parse(line, args);
   std::vector<RunStatus> runs;
-  std::string missing;
+  std::string faults;
+  ExitStatus status = ExitStatus::done;
   const auto folders = options.arguments("RUN");
   for (const auto& folder : folders) {
     try {
       runs.push_back(read_run_status(folder));
-    } catch (const InputMissing& error) {
-      // One wrong name among several must not hide the others.
-      missing += (missing.empty() ? "" : "\n") + std::string(error.what());
+    } catch (const Error& error) {
+      // A wrong name or a damaged run among several must not hide the others.
+      if (faults.empty()) status = error.status();
+      faults += (faults.empty() ? "" : "\n") + std::string(error.what());
     }
   }
   std::string text;
@@ -39,7 +41,7 @@ int run_status(std::span<const std::string> args) {
     text = folders.size() == 1 ? describe(runs.front()) : table_of(runs);
   }
   std::fputs(text.c_str(), stdout);
-  if (!missing.empty()) throw InputMissing("{}", missing);
+  if (!faults.empty()) throw Error(status, faults);
   return 0;
 }
 

@@ -1,8 +1,10 @@
 #include <cstdio>
+#include <sstream>
 
 #include "launch/batch_script.h"
 #include "launch/commands/commands.h"
 #include "launch/config.h"
+#include "launch/job_queue.h"
 #include "launch/submission.h"
 #include "launch/train_rank.h"
 
@@ -86,6 +88,8 @@ BatchScript script_of(const ParsedOptions& options, const ResolvedConfig& config
   for (const auto& [name, store] : {std::pair{"LABELLED", data.labelled}, {"POOL", data.pool}, {"STROKES", data.strokes}})
     script.set(name, store.empty() ? "" : fs::absolute(store).lexically_normal().string());
   script.set_list("ARGUMENTS", train_arguments(config, size));
+  // The script's own would win over the configuration file's.
+  if (config.origin.at("monitoring.address") != "default") script.set("DUET_MONITORING_ADDRESS", config.values.monitoring.address);
   if (options.given("launcher")) script.set("LAUNCHER", options.get<std::string>("launcher"));
   if (options.given("max-restarts")) script.set("MAX_RESTARTS", std::to_string(options.get<int>("max-restarts")));
   if (options.given("stage-to")) script.set("STAGE_TO", options.get<std::string>("stage-to"));
@@ -103,6 +107,19 @@ ResolvedConfig without_later_files(ResolvedConfig config) {
 void check_choices(const ParsedOptions& options) {
   if (const auto after = options.get_or<std::string>("after", "0"); after.find_first_not_of("0123456789_:") != std::string::npos) {
     throw UsageError("--after {}: takes the number of a job.", after);
+  }
+  std::istringstream jobs(options.get_or<std::string>("after", ""));
+  for (std::string job; std::getline(jobs, job, ':');) {
+    // Slurm would take one that it does not know for one that has ended well.
+    if (!is_known_job(job))
+      throw UsageError("--after {}: Slurm knows no such job (any more). Leave --after out if it has ended well.", job);
+  }
+  if (const auto words = " " + options.get_or<std::string>("sbatch", ""); words.find(" --array") != std::string::npos) {
+    throw UsageError("--sbatch {}: tasks of an array would share one run's folder; slurm/sweep.sbatch gives each its own.",
+                     words.substr(1));
+  }
+  if (const auto stage = options.get_or<std::string>("stage-to", "/"); !stage.starts_with("/")) {
+    throw UsageError("--stage-to {}: takes a whole path, of a folder on each node's own disk.", stage);
   }
   if (const auto launcher = options.get_or<std::string>("launcher", "srun"); launcher != "srun" && launcher != "mpirun") {
     throw UsageError("--launcher {}: takes srun or mpirun.", launcher);
@@ -152,16 +169,17 @@ int submit_train(std::span<const std::string> args) {
   }
   auto folder = fs::absolute(config.values.run.folder).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();  // "runs/first/"
-  const auto log = (folder / "log" / "slurm-%j.log").string();
+  // A printed script is on its own: nobody makes the run's folder before Slurm opens the job's log.
+  const auto log = options.is_on("print") ? std::string("duet-train-%j.out") : job_log_pattern(folder);
   const auto script = script_of(options, config, size, folder, log).text();
   require_submittable(folder);
-  const auto plan = training_plan(options.given("after") ? without_later_files(config) : config, size.ranks());
+  const auto plan = training_plan(options.given("after") ? without_later_files(config) : config, size.ranks(), PlannedFor::cluster);
   if (options.is_on("print")) {
     std::fputs(script.c_str(), stdout);
     return 0;
   }
   const auto estimate = test_batch_script(script);
-  const auto job = submit_batch_script(folder, "train", script, log);
+  const auto job = submit_batch_script(folder, "train", script);
   if (options.is_on("json")) {
     const Json json{{"job", job.id},       {"run", folder.string()}, {"script", job.script}, {"log", job.log},
                     {"nodes", size.nodes}, {"ranks", size.ranks()},  {"estimate", estimate}};

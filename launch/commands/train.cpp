@@ -59,7 +59,7 @@ int run_train(std::span<const std::string> args) {
   const auto launcher = launcher_named(options.get<std::string>("launcher"), slurm);
   if (ranks < 1 || ranks > 4096) throw UsageError("--ranks {}: takes 1 … 4096.", ranks);
   if (options.is_on("dry-run")) {
-    std::fputs(training_plan(config, ranks).c_str(), stdout);
+    std::fputs(training_plan(config, ranks, PlannedFor::this_host).c_str(), stdout);
     return 0;
   }
   if (config.values.run.folder.empty()) throw UsageError("--run.folder is needed: where the run keeps checkpoints, logs and its report.");

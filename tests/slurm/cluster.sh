@@ -193,6 +193,7 @@ TEXT
 
 up() {
   nodes=${1:-2} cpus=${2:-2}
+  [[ $nodes =~ ^[1-9]$ && $cpus =~ ^[1-9][0-9]?$ ]] || fail "'$nodes' nodes of '$cpus' cores: takes 1 to 9 nodes and 1 to 99 cores." 64
   local program
   for program in slurmctld slurmd munged srun ip ss; do
     command -v $program >/dev/null || fail "there is no $program; launch/setup.sh --tests installs it."

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/checksum.h"
@@ -72,6 +73,11 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   const auto many = cluster().call(submit(tiny, {"--nodes", "3"}));
   EXPECT_EQ(many.status, 64) << many;
   EXPECT_THAT(many.error, HasSubstr("sbatch"));
+  const auto unknown = cluster().call(submit(tiny, {"--after", "987654"}));
+  EXPECT_EQ(unknown.status, 64) << unknown;
+  EXPECT_THAT(unknown.error, HasSubstr("--after 987654"));
+  EXPECT_EQ(cluster().call(submit(tiny, {"--stage-to", "here"})).status, 64);
+  EXPECT_EQ(cluster().call(submit(tiny, {"--sbatch", "--array=1-4"})).status, 64);
   const auto nowhere = cluster().call(submit(tiny, {"--partition", "nowhere"}));
   EXPECT_EQ(nowhere.status, 64) << nowhere;
   EXPECT_THAT(nowhere.error, HasSubstr("partition"));
@@ -88,8 +94,7 @@ TEST_F(Submission, ThePrintedScriptRunsAsItIs) {
   const auto printed = cluster().call(submit(tiny, {"--joint.steps=0", "--print"}));
   ASSERT_EQ(printed.status, 0) << printed;
   std::ofstream(tiny.file("job.sbatch")) << printed.out;
-  fs::create_directories(tiny.folder() / "log");
-  const int job = cluster().submit({tiny.file("job.sbatch").string()});
+  const int job = cluster().submit({"--output", tiny.file("out").string(), tiny.file("job.sbatch").string()});
   EXPECT_EQ(end_of(job), "COMPLETED");
   EXPECT_EQ(status_of(tiny).at("state"), "finished");
 }
@@ -131,6 +136,41 @@ TEST_F(Submission, ASweepTrainsEachVariantInAFolderOfItsOwnAndEvalMeasuresIt) {
       {.environment = {{"DUET", DUET_PROGRAM}, {"RUN_FOLDER", run_folder}, {"STORE", stores() / "pairs.store"}, {"SPLIT", "test"}}});
   EXPECT_EQ(end_of(eval), "COMPLETED") << read_file(tiny.file("out-eval"));
   EXPECT_EQ(read_json(run_folder / "evaluation-test-best.json").at("gallery"), 8);
+}
+
+// The last task of an array has the array's number for its own.
+TEST_F(Submission, TheLastTaskOfASweepIsQueuedAgainAndNoOther) {
+  const TinyRun tiny;
+  auto settings = settings_of(tiny);
+  settings["VARIANTS"] = "--run.seed=1|--run.seed=2";
+  settings["RUNS"] = tiny.file("sweep");
+  settings["TRAIN"] = TRAIN_SBATCH;
+  const auto scripts = fs::path(TRAIN_SBATCH).parent_path();
+  const int job = cluster().submit(Words{"--array=0-1", "--time=10", "--cpus-per-task=1", "--output", tiny.file("out-%a").string(),
+                                         (scripts / "sweep.sbatch").string()} +
+                                       endless(),
+                                   {.environment = settings});
+  const auto logged = [&](int variant) {
+    const auto file = tiny.file("sweep") / std::to_string(variant) / "metrics.jsonl";
+    return fs::exists(file) ? std::ranges::count(read_file(file), '\n') : 0;
+  };
+  ASSERT_TRUE(wait_until([&] { return logged(0) > 8 && logged(1) > 8; }, 120)) << read_file(tiny.file("out-1"));
+  const auto last = fmt::format("{}_1", job);
+  EXPECT_EQ(cluster().call({"scancel", "--signal=USR2", "--batch", last}).status, 0);
+  const auto says = [&](const std::string& text) { return read_file(tiny.file("out-1")).find(text) != std::string::npos; };
+  EXPECT_TRUE(wait_until([&] { return says("queued again") || says("not queued"); }, 60)) << read_file(tiny.file("out-1"));
+  EXPECT_TRUE(wait_until(
+      [&] {
+        cluster().call({"scontrol", "update", "JobId=" + last, "StartTime=now"});
+        return says("continues from");
+      },
+      60))
+      << read_file(tiny.file("out-1"));
+  EXPECT_EQ(read_file(tiny.file("out-0")).find("start 2"), std::string::npos) << "the other task was started again, too";
+  const auto steps = logged(0);
+  EXPECT_TRUE(wait_until([&] { return logged(0) > steps; }, 60));
+  cluster().cancel(job);
+  EXPECT_TRUE(wait_until([&] { return cluster().processes().empty(); }, 60));
 }
 
 TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
@@ -213,10 +253,18 @@ TEST_F(Submission, AnImportInPartsMakesTheStoreThatOneImportMakes) {
     return lines;
   };
   EXPECT_EQ(checksums(store), checksums(tiny.file("alone.store")));
-  // Once more, added to the store: nothing is new.
+  // Once more, added to the store: nothing is new, until there is.
   settings["APPEND"] = "yes";
   EXPECT_TRUE(over(import("1-3")));
   EXPECT_EQ(Store::newest_generation(store), 1);
+  EXPECT_THAT(read_file(tiny.file("out-1")) + read_file(tiny.file("out-2")) + read_file(tiny.file("out-3")),
+              HasSubstr("the store stays at generation 1"));
+  EXPECT_FALSE(fs::exists(store / "parts"));
+  fs::remove(photos / "0.jpg");
+  Store::open(stores() / "pairs.store")->view("all").read_photo(0, bytes);
+  write_file_atomically(photos / "new.jpg", std::span<const std::byte>(bytes));
+  EXPECT_TRUE(over(import("1-3")));
+  EXPECT_EQ(Store::newest_generation(store), 2) << read_file(tiny.file("out-3"));
 }
 
 TEST_F(Submission, RanksThatDoNotFitTogetherStopWithATable) {

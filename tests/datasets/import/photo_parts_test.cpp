@@ -168,7 +168,7 @@ TEST_F(PhotoParts, WithoutANewPhotoAreRemovedAndTheStoreStaysAsItIs) {
   auto wanted = options("pool.store");
   import_photos(wanted);
   wanted.target.append = true;
-  EXPECT_THAT(message_of<DataError>([&] { import_parts(wanted, 3); }), HasSubstr("no new photo"));
+  EXPECT_THAT(import_parts(wanted, 3).text(), HasSubstr("stays at generation 1"));
   EXPECT_EQ(Store::newest_generation(wanted.target.store), 1);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "pool.store/parts"));
 }
@@ -180,8 +180,9 @@ TEST_F(PhotoParts, ThatDoNotBelongTogetherAreRefused) {
   import_photo_part(wanted, {2, 2});
   EXPECT_THAT(message_of<DataError>([&] { assemble_photo_parts({.store = wanted.target.store}); }),
               AllOf(HasSubstr("2-of-2"), HasSubstr("'quality' (50)"), HasSubstr("(90)")));
-  import_photo_part(wanted, {1, 3});
-  EXPECT_THAT(message_of<DataError>([&] { assemble_photo_parts({.store = wanted.target.store}); }), HasSubstr("several imports"));
+  for (const int number : {1, 2, 3}) import_photo_part(wanted, {number, 3});
+  EXPECT_THAT(message_of<DataError>([&] { assemble_photo_parts({.store = wanted.target.store}); }),
+              AllOf(HasSubstr("several imports"), HasSubstr("1-of-2 and 1-of-3")));
   std::filesystem::create_directories(folder_ / "pool.store/parts/what is this");
   EXPECT_THAT(message_of<DataError>([&] { assemble_photo_parts({.store = wanted.target.store}); }), HasSubstr("what is this"));
 }
@@ -196,9 +197,12 @@ TEST_F(PhotoParts, OfAnOlderGenerationAreRefused) {
   import_photo_part(more, {2, 2});
   auto meanwhile = more;
   meanwhile.folders = {folder_ / "more"};
+  EXPECT_THAT(message_of<CannotCreate>([&] { import_photos(meanwhile); }), HasSubstr("parts of an import lie there"));
+  std::filesystem::rename(folder_ / "pool.store/parts", folder_ / "parts");
   import_photos(meanwhile);
+  std::filesystem::rename(folder_ / "parts", folder_ / "pool.store/parts");
   EXPECT_THAT(message_of<DataError>([&] { assemble_photo_parts({.store = more.target.store}); }),
-              AllOf(HasSubstr("another generation"), HasSubstr("generation 2")));
+              AllOf(HasSubstr("generation 1, "), HasSubstr("generation 2, ")));
   EXPECT_EQ(Store::newest_generation(more.target.store), 2);
   EXPECT_THAT(message_of<CannotCreate>([&] { import_photo_part(options("pool.store"), {1, 2}); }), HasSubstr("--append"));
 }
@@ -238,6 +242,58 @@ TEST_F(PhotoParts, AStoppedPartIsUnfinished) {
   EXPECT_EQ(read_part(folder_ / "pool.store/parts/1-of-1"), std::nullopt);
   import_photo_part(wanted, {1, 1});
   EXPECT_NE(read_part(folder_ / "pool.store/parts/1-of-1"), std::nullopt);
+}
+
+// A part that was imported once more after its import had been assembled.
+TEST_F(PhotoParts, ThatNeverBecameCompleteAreInNobodysWay) {
+  const auto wanted = options("pool.store");
+  import_photo_part(wanted, {2, 2});
+  import_parts(wanted, 3);
+  import_photos(options("alone.store"));
+  EXPECT_EQ(shards("pool.store"), shards("alone.store"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "pool.store/parts"));
+}
+
+TEST_F(PhotoParts, ThatAreBeingWrittenAreNotAssembled) {
+  const auto wanted = options("pool.store");
+  for (const int number : {1, 2}) import_photo_part(wanted, {number, 2});
+  for (const auto* at : {"parts", "parts/2-of-2"}) {
+    const WriterLock held(folder_ / "pool.store" / at);
+    EXPECT_THROW(assemble_photo_parts({.store = wanted.target.store}), PartsIncomplete) << at;
+  }
+  EXPECT_FALSE(is_store(wanted.target.store));
+  assemble_photo_parts({.store = wanted.target.store});
+}
+
+TEST_F(PhotoParts, WhatAKilledAssemblyLeftGoesWithTheNext) {
+  const auto wanted = options("pool.store");
+  import_parts(wanted, 2);
+  std::filesystem::create_directories(folder_ / "pool.store/parts.assembled/1-of-9");
+  EXPECT_THROW(assemble_photo_parts({.store = wanted.target.store}), PartsIncomplete);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "pool.store/parts.assembled"));
+}
+
+TEST_F(PhotoParts, NeedFewOpenFilesHoweverManyShardsTheyHave) {
+  const auto wanted = options("pool.store");
+  for (int number = 1; number <= 60; ++number) import_photo_part(wanted, {number, 60});
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few{100, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_NO_THROW(assemble_photo_parts({.store = wanted.target.store})) << "raises its limit itself";
+  setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(PhotoParts, AStoreWithoutPhotosExcludesNothingAndIsRefused) {
+  {
+    auto writer = StoreWriter::create(folder_ / "strokes.store", StoreKind::strokes);
+    writer.add_sketch({.id = "s", .points = {{1, 1, 0}, {2, 2, 1}}});
+    writer.commit(Json::object());
+  }
+  auto wanted = options("pool.store");
+  wanted.exclude_like = folder_ / "strokes.store";
+  EXPECT_THAT(message_of<UsageError>([&] { import_photo_part(wanted, {1, 1}); }), HasSubstr("--exclude-like"));
+  EXPECT_THAT(message_of<UsageError>([&] { import_photos(wanted); }), HasSubstr("--exclude-like"));
 }
 
 TEST_F(PhotoParts, TwoProcessesAtOnePartExcludeEachOther) {

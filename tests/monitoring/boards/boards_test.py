@@ -79,6 +79,7 @@ class Names(unittest.TestCase):
 
 class Boards(unittest.TestCase):
     def test_follow_the_schema(self):
+        # Grafana's (its licence stands beside it), without the descriptions.
         schema = json.loads((HERE / "grafana-dashboard.schema.json").read_text())
         for name in BOARDS:
             jsonschema.validate(board(name), schema, cls=jsonschema.Draft7Validator)
