@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -265,6 +267,7 @@ std::vector<std::unique_ptr<RankTrace>> open_traces(const fs::path& run_folder) 
     const auto name = entry.path().filename().string();
     if (name.starts_with("trace-rank-") && name.ends_with(".json")) traces.push_back(std::make_unique<RankTrace>(entry.path()));
   }
+  if (!fs::exists(run_folder, absent)) throw InputMissing("{}: there is no such folder.", run_folder.string());
   if (traces.empty()) {
     throw InputMissing(
         "{}: holds no trace (log/trace-rank-N.json). Train with --monitoring.trace_steps FIRST:LAST, steps counted over all stages.",
@@ -287,7 +290,7 @@ class Output {
   explicit Output(const fs::path& file) : file_(file), partial_(file) {
     partial_ += ".partial";
     out_.open(partial_, std::ios::binary | std::ios::trunc);
-    if (!out_) throw CannotCreate("{}: cannot be created.", partial_.string());
+    if (!out_) throw CannotCreate("{}: cannot be created: {}.", partial_.string(), std::strerror(errno));
   }
   void write(const Json& event) { out_ << (events++ == 0 ? "[\n" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace); }
   void finish() {

@@ -11,8 +11,8 @@ namespace duet {
 PhotoTree::PhotoTree(const std::filesystem::path& root, Wanted wanted) : wanted_(std::move(wanted)) {
   std::error_code error;
   root_ = std::filesystem::canonical(root, error);
-  if (error || !std::filesystem::is_directory(root_))
-    throw InputMissing("{}: no such folder; name folders that hold photos.", root.string());
+  if (error) throw InputMissing("{}: no such folder; name folders that hold photos.", root.string());
+  if (!std::filesystem::is_directory(root_, error)) throw InputMissing("{}: is no folder; name folders that hold photos.", root.string());
   enter("");
 }
 

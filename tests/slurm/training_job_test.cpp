@@ -218,6 +218,31 @@ TEST_F(TrainingJob, ReadsFromCopiesOnTheNodesDisks) {
   job.expect_weights_of(finished_run());
 }
 
+TEST_F(TrainingJob, StagedStoresOfOneNameAreKeptApartAndReplacedOnesCopiedAnew) {
+  const TemporaryFolder disk, places;
+  const auto pairs = places / "labelled/x.store", pool = places / "pool/x.store";
+  std::filesystem::rename(copy_store("pairs.store", places / "labelled"), pairs);
+  std::filesystem::rename(copy_store("pool.store", places / "pool"), pool);
+  const std::map<std::string, std::string> settings{{"STAGE_TO", disk / "stores"}, {"LABELLED", pairs}, {"POOL", pool}};
+  const Job job(cluster(), {}, {}, settings);
+  job.expect_state("COMPLETED");
+  job.expect_weights_of(finished_run());
+
+  // Another pool in the same place, of the same generation, and so with the same manifest.json.
+  const auto outcome =
+      run(duet({"synth", "--pairs", "0", "--test", "0", "--pool", "12", "--side", "64", "--seed", "99", "--out", places / "other"}));
+  ASSERT_EQ(outcome.status, 0) << outcome;
+  std::filesystem::remove_all(pool);
+  std::filesystem::rename(places / "other/pool.store", pool);
+  const Job again(cluster(), {}, {}, settings);
+  again.expect_state("COMPLETED");
+  int copies = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(disk / "stores")) {
+    if (entry.path().filename() == "00000001.json" && read_file(entry.path()) == read_file(pool / "manifests/00000001.json")) ++copies;
+  }
+  EXPECT_EQ(copies, 1);
+}
+
 TEST(TrainingJobAtItsTimeLimit, SavesBeforeAndGoesOnAfter) {
   const VirtualCluster cluster({.nodes = 2});
   const Job job(cluster, {"--time=1", "--signal=B:USR2@50"}, endless());
