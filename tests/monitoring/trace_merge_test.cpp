@@ -169,13 +169,13 @@ TEST_F(TraceMerge, LeavesOutTheFilesOfAnOlderTrace) {
 }
 
 TEST_F(TraceMerge, RefusesRunsWithoutTraceAndFilesThatAreNone) {
+  std::filesystem::create_directories(file(0).parent_path());
   try {
     merge();
     FAIL();
   } catch (const InputMissing& error) {
     EXPECT_THAT(error.what(), HasSubstr("--monitoring.trace_steps FIRST:LAST"));
   }
-  std::filesystem::create_directories(file(0).parent_path());
   for (const char* content : {"", "hello\n", "[\n{\"name\":\"trace\"},\n", "{\"traceEvents\":[]}\n"}) {
     std::ofstream(file(0)) << content;
     EXPECT_THROW(merge(), DataError) << content;
