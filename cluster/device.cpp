@@ -2,21 +2,24 @@
 
 #include <dlfcn.h>
 
-#include <filesystem>
-
 #include "base/error.h"
 
 namespace duet {
 
-std::unique_ptr<DeviceBackend> load_cuda_backend() {
+std::filesystem::path cuda_plugin() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto plugin = program.parent_path() / "libduet_cuda.so";
+  auto plugin = program.parent_path() / "libduet_cuda.so";
   if (!std::filesystem::exists(plugin)) {
     throw Unavailable(
-        "{} is not there: this program was built without the CUDA toolkit. Build it where nvcc and NCCL are, or use --device cpu.",
+        "{} is not there: this program was built without the CUDA toolkit. Build it where nvcc and NCCL are, or use --run.device=cpu.",
         plugin.string());
   }
+  return plugin;
+}
+
+std::unique_ptr<DeviceBackend> load_cuda_backend() {
+  const auto plugin = cuda_plugin();
   // Global, since libraries that LibTorch loads later look for symbols of its CUDA part.
   void* library = ::dlopen(plugin.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!library) {

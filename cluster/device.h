@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,10 @@ class DeviceBackend {
   /// share one GPU: NCCL refuses that; gradients can then go through MPI (cluster.backend = mpi).
   virtual std::unique_ptr<Communicator> make_communicator(Communicator& control, const std::string& name, double timeout_seconds) = 0;
 };
+
+/// Where libduet_cuda.so lies. Throws Unavailable when this program was built without the CUDA toolkit. A machine without a GPU can tell,
+/// too.
+std::filesystem::path cuda_plugin();
 
 /// Loads libduet_cuda.so from beside the program, and with it ATen's CUDA backend. Throws Unavailable saying what is missing: the plugin
 /// (built without CUDA toolkit), LibTorch's CUDA libraries, the driver, or a GPU. Call it before the first tensor on a device; the result

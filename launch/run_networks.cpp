@@ -34,15 +34,18 @@ TrainingConfig configuration_of(const Checkpoint& checkpoint) {
 
 void add_run_options(CommandLine& line) {
   line.options.add_options()("run", po::value<std::string>(), "folder of a run: its newest checkpoint is used")(
-      "checkpoint", po::value<std::string>(), "folder of one checkpoint")(
-      "weights", po::value<std::string>()->default_value("best"),
-      "last | average | best: which of the retrieval network's; without this option, in a run that has "
-      "evaluated none yet: average, else last")("json", po::bool_switch(), "print one JSON object");
+      "checkpoint", po::value<std::string>(), "folder of one checkpoint")("json", po::bool_switch(), "print one JSON object");
+}
+
+void add_weights_option(CommandLine& line) {
+  line.options.add_options()("weights", po::value<std::string>(),
+                             "last | average | best: which of the retrieval network's; without this option best, or in a run that has "
+                             "evaluated none yet average, else last");
 }
 
 OpenedRun::OpenedRun(const ParsedOptions& options, const Ranks& ranks)
     : checkpoint_(named_checkpoint(options)), config_(configuration_of(*checkpoint_)) {
-  weights_ = options.get<std::string>("weights");
+  weights_ = options.get_or<std::string>("weights", "best");
   if (weights_ != "last" && weights_ != "average" && weights_ != "best") {
     throw UsageError("--weights {}: takes last, average or best.", weights_);
   }

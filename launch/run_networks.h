@@ -7,8 +7,10 @@
 
 namespace duet {
 
-/// The options --run, --checkpoint, --weights and --json, shared by the commands that use a trained run.
+/// The options --run, --checkpoint and --json, shared by the commands that use a trained run.
 void add_run_options(CommandLine& line);
+/// --weights, for those of them that embed.
+void add_weights_option(CommandLine& line);
 
 /// A trained run as those options name it: its configuration, its newest checkpoint that verifies (or the one named), its networks.
 class OpenedRun {

@@ -94,10 +94,4 @@ struct RunStatus {
 /// Throws InputMissing when there is no such folder or it is no run's, DataError when a file of it is damaged.
 RunStatus read_run_status(const std::filesystem::path& folder);
 
-Json to_json(const RunStatus& status);
-/// Several lines about one run.
-std::string describe(const RunStatus& status);
-/// One line each, with a head.
-std::string table_of(std::span<const RunStatus> runs);
-
 }  // namespace duet

@@ -209,6 +209,7 @@ std::string endpoints_line(const MonitoringConfig& monitoring, int ranks) {
 std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor place) {
   const auto& config = resolved.values;
   check_batches(config, ranks);
+  if (config.run.device == "cuda") cuda_plugin();
   const auto data = open_data(config);
   const Schedule schedule(config);
   const Networks networks(config, nullptr, host_device(config));

@@ -1,6 +1,5 @@
 #include "monitoring/discovery.h"
 
-#include <cstdlib>
 #include <map>
 
 #include "base/error.h"
@@ -13,16 +12,15 @@ namespace {
 constexpr const char* kFile = "prometheus-targets.json";
 }
 
-void write_scrape_targets(const std::filesystem::path& run_folder, const std::vector<ScrapeTarget>& targets) {
+void write_scrape_targets(const std::filesystem::path& run_folder, const std::vector<ScrapeTarget>& targets, const std::string& job_id) {
   std::map<std::string, Json> addresses;  // by host
   for (const auto& target : targets) {
     if (!target.address.empty()) addresses[target.host].push_back(target.address);
   }
-  const char* job = std::getenv("SLURM_JOB_ID");
   Json content = Json::array();
   for (auto& [host, list] : addresses) {
     Json labels{{"host", host}};
-    if (job != nullptr) labels["job_id"] = job;
+    if (!job_id.empty()) labels["job_id"] = job_id;
     content.push_back({{"targets", std::move(list)}, {"labels", std::move(labels)}});
   }
   try {

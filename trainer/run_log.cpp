@@ -6,6 +6,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/allocation.h"
 #include "cluster/run_lock.h"
 #include "monitoring/discovery.h"
 #include "monitoring/metrics.h"
@@ -93,7 +94,8 @@ void RunLog::publish(Communicator& control) {
     const auto json = parse_json(text, "endpoint of a rank");
     targets.push_back({json.at("host"), json.at("address")});
   }
-  write_scrape_targets(config_.run.folder, targets);
+  const auto slurm = allocation();
+  write_scrape_targets(config_.run.folder, targets, slurm ? slurm->queue_name : "");
   published_ = true;
 }
 

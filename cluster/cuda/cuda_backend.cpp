@@ -22,9 +22,9 @@ class CudaBackend : public DeviceBackend {
  public:
   CudaBackend() {
     if (const auto code = cudaGetDeviceCount(&count_); code != cudaSuccess) {
-      throw Unavailable("no GPU can be used: {}. Use --device cpu, or look at nvidia-smi.", cudaGetErrorString(code));
+      throw Unavailable("no GPU can be used: {}. Use --run.device=cpu, or look at nvidia-smi.", cudaGetErrorString(code));
     }
-    if (count_ == 0) throw Unavailable("this machine has no GPU, or CUDA_VISIBLE_DEVICES hides it. Use --device cpu.");
+    if (count_ == 0) throw Unavailable("this machine has no GPU, or CUDA_VISIBLE_DEVICES hides it. Use --run.device=cpu.");
   }
 
   int device_count() const override { return count_; }

@@ -29,6 +29,7 @@ int run_eval(std::span<const std::string> args) {
                    "duet eval --checkpoint runs/first/checkpoints/step-00000400 --store chairv2.store --split test",
                    "duet eval --run runs/first --split validation --generated 4", "mpirun -n 4 duet eval --run runs/first"}};
   add_run_options(line);
+  add_weights_option(line);
   line.options.add_options()("store", po::value<std::string>(), "store of labelled pairs; without it, the one the run was trained on")(
       "split", po::value<std::string>(), "split of the store; without it, test where there is one, else validation")(
       "generated", po::value<int>()->default_value(0), "instead of people's sketches, this many that the generator draws of each photo");

@@ -2,6 +2,7 @@
 
 #include "launch/commands/commands.h"
 #include "launch/run_status.h"
+#include "launch/run_status_text.h"
 
 namespace duet {
 namespace {

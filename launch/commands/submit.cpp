@@ -52,14 +52,13 @@ bool is_setting(const std::string& option) {
 
 // What `duet train` in the job is given beside the script's settings: the command line's own words, and what came from this environment,
 // which the job may not have.
-std::vector<std::string> train_arguments(const ResolvedConfig& config, const Size& size) {
+std::vector<std::string> train_arguments(const ResolvedConfig& config) {
   std::vector<std::string> arguments;
   for (const auto& option : config_table()) {
     const auto& origin = config.origin.at(option.name);
     const bool is_given = origin == "command line" || origin == option.environment_name();
     if (is_given && !is_setting(option.name)) arguments.push_back("--" + option.name + "=" + option.get(config.values));
   }
-  if (size.gpus_per_node > 0 && config.origin.at("run.device") == "default") arguments.emplace_back("--run.device=cuda");
   return arguments;
 }
 
@@ -87,7 +86,7 @@ BatchScript script_of(const ParsedOptions& options, const ResolvedConfig& config
   const auto& data = config.values.data;
   for (const auto& [name, store] : {std::pair{"LABELLED", data.labelled}, {"POOL", data.pool}, {"STROKES", data.strokes}})
     script.set(name, store.empty() ? "" : fs::absolute(store).lexically_normal().string());
-  script.set_list("ARGUMENTS", train_arguments(config, size));
+  script.set_list("ARGUMENTS", train_arguments(config));
   // The script's own would win over the configuration file's.
   if (config.origin.at("monitoring.address") != "default") script.set("DUET_MONITORING_ADDRESS", config.values.monitoring.address);
   if (options.given("launcher")) script.set("LAUNCHER", options.get<std::string>("launcher"));
@@ -133,8 +132,7 @@ int submit_train(std::span<const std::string> args) {
       .command = "submit train",
       .description =
           "Submits a training to Slurm. Before anything is queued it checks what `duet train --dry-run` checks, for as many ranks as the "
-          "job "
-          "will have, and lets sbatch check the script. The script is slurm/train.sbatch with these settings; it is kept in the run's "
+          "job will have, and lets sbatch check the script. The script is slurm/train.sbatch with these settings; it is kept in the run's "
           "folder and may be submitted again with sbatch.",
       .examples = {"duet submit train --config chairs-cpu --run.folder runs/first --nodes 2 --tasks-per-node 4 --cpus-per-task 8 "
                    "--time 4:00:00 --data.labelled chairv2.store --data.pool pool.store",
@@ -166,6 +164,10 @@ int submit_train(std::span<const std::string> args) {
   if (size.gpus_per_node > 0 && config.values.run.device != "cuda" && config.origin.at("run.device") != "default") {
     throw UsageError("--gpus-per-node {}, but run.device = {} ({}): the GPUs would stand idle.", size.gpus_per_node,
                      config.values.run.device, config.origin.at("run.device"));
+  }
+  if (size.gpus_per_node > 0 && config.values.run.device != "cuda") {
+    config.values.run.device = "cuda";
+    config.origin["run.device"] = "command line";
   }
   auto folder = fs::absolute(config.values.run.folder).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();  // "runs/first/"

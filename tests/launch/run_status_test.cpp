@@ -1,4 +1,6 @@
 #include "launch/run_status.h"
+#include "launch/run_status_text.h"
+#include "trainer/schedule/schedule.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -278,6 +280,20 @@ TEST_F(RunStatusOfAFolder, FindsCheckpointAndBestValidation) {
   status = read_run_status(run);
   EXPECT_EQ(status.best["total_step"], 20) << "it was measured long ago";
   EXPECT_THAT(describe(status), AllOf(HasSubstr("best acc@1 52.0 (last weights, after 20 steps)"), HasSubstr("step-00000030, 2.0 MB")));
+}
+
+TEST_F(RunStatusOfAFolder, CountsTheStepsOfACheckpointThatNoLineTellsOf) {
+  configure(1000);
+  owner(true, "2026-01-01T00:00:00Z");
+  const auto checkpoint = run / "checkpoints" / "step-00000250";
+  fs::create_directories(checkpoint);
+  std::ofstream(run / "checkpoints" / "latest") << "step-00000250\n";
+  StepCounts counts;
+  counts.retrieval = 250;
+  std::ofstream(checkpoint / "progress.json") << Json{{"counts", to_json(counts)}}.dump();
+  EXPECT_THAT(describe(read_run_status(run)), HasSubstr(" 25 %, 250 of 1000 steps"));
+  steps(300);
+  EXPECT_EQ(read_run_status(run).total_step, 300);
 }
 
 TEST_F(RunStatusOfAFolder, MakesOneLineOfATable) {

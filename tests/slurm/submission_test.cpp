@@ -83,6 +83,12 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   EXPECT_THAT(nowhere.error, HasSubstr("partition"));
   const auto missing = cluster().call(submit(tiny, {"--data.pool", "/nowhere/pool.store"}));
   EXPECT_EQ(missing.status, 66) << missing;
+  fs::copy_file(DUET_PROGRAM, tiny.file("duet"));  // without the plugin beside it
+  auto without_cuda = submit(tiny, {"--gpus-per-node", "1"});
+  without_cuda.front() = tiny.file("duet").string();
+  const auto no_cuda = cluster().call(without_cuda);
+  EXPECT_EQ(no_cuda.status, 69) << no_cuda;
+  EXPECT_THAT(no_cuda.error, HasSubstr("without the CUDA toolkit"));
   EXPECT_FALSE(fs::exists(tiny.folder() / "job.json"));
   const auto no_slurm = run(submit(tiny), {.environment = {{"PATH", "/nowhere"}}});
   EXPECT_EQ(no_slurm.status, 69) << no_slurm;

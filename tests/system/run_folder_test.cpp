@@ -48,7 +48,9 @@ TEST(RunFolder, HasOneJobAtATime) {
 TEST(RunFolder, ALaterStartOfItsSlurmJobTakesItFromRanksThatStillLive) {
   const TinyRun tiny;
   const auto start = [](const std::string& restarts) {
-    return ChildOptions{.environment = {{"SLURM_JOB_ID", "41"}, {"SLURM_RESTART_COUNT", restarts}}};
+    return ChildOptions{
+        .environment = {
+            {"SLURM_JOB_ID", "43"}, {"SLURM_ARRAY_JOB_ID", "41"}, {"SLURM_ARRAY_TASK_ID", "2"}, {"SLURM_RESTART_COUNT", restarts}}};
   };
   const auto command = tiny.train(endless() + Words{"--ranks", "2", "--launcher", "local"});
   Child former(command, start("0"));
@@ -63,7 +65,7 @@ TEST(RunFolder, ALaterStartOfItsSlurmJobTakesItFromRanksThatStillLive) {
   EXPECT_TRUE(wait_until([&] { return std::filesystem::exists(targets); })) << "the former took the later one's file with it";
   const auto steps = std::ssize(tiny.steps());
   EXPECT_TRUE(wait_until([&] { return std::ssize(tiny.steps()) > steps + 5; })) << later.error_so_far();
-  EXPECT_TRUE(std::filesystem::exists(targets));
+  EXPECT_EQ(read_json(targets).at(0).at("labels").at("job_id"), "41_2") << "as the queue shows it";
   later.send(SIGTERM);
   const auto end = later.wait();
   EXPECT_EQ(end.status, 75) << end;
