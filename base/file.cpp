@@ -89,6 +89,11 @@ void append_line(const std::filesystem::path& file, std::string_view line) {
   write_all(descriptor.value(), std::string(line) + '\n', file);
 }
 
+std::string without_trailing_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
 void sync_path(const std::filesystem::path& path) {
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (descriptor.value() < 0 || ::fsync(descriptor.value()) != 0) {

@@ -20,6 +20,9 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit_byt
 /// Appends one line and flushes it to the system (not to the disk). For logs: several processes may append to one file.
 void append_line(const std::filesystem::path& file, std::string_view line);
 
+/// "runs/first" of "runs/first/", as completion in a shell writes it: so that filename() is the folder's name.
+std::string without_trailing_slash(std::string path);
+
 /// Flushes a file, or a folder's entries, to the disk. Throws CannotWrite.
 void sync_path(const std::filesystem::path& path);
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -26,5 +27,9 @@ T member(const Json& object, const std::string& key, const std::string& subject)
     throw DataError("{}: '{}' has the wrong type.", subject, key);
   }
 }
+
+/// A number of a line that is shown to people, where an absent one, or one of another type, is no error: 0.
+std::int64_t whole(const Json& object, const char* key);
+double real(const Json& object, const char* key);
 
 }  // namespace duet

@@ -27,6 +27,7 @@ std::atomic<bool> begun{false};
 std::atomic<bool> written{false};
 std::atomic<bool> on_disk{false};
 int own_rank = 0;
+double own_start = 0;
 
 // The folder may belong to another job, whose supervisor must not take this process for one of its ranks.
 std::string own_job() {
@@ -46,12 +47,15 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank) {
   const auto file = std::filesystem::absolute(file_of(run_folder, rank)).string();
   if (file.size() + 16 > kPathLimit) throw UsageError("{}: the path of the run's folder is too long.", run_folder.string());
   begun = false;
+  own_start = unix_seconds();
   std::snprintf(final_path, sizeof final_path, "%s", file.c_str());
   std::snprintf(handler_path, sizeof handler_path, "%s.part", file.c_str());
   std::snprintf(
       handler_text, sizeof handler_text,
-      "{\"rank\": %d, \"status\": %d, \"message\": \"left because another rank had ended\", \"secondary\": true, \"job\": %s, \"time\": ",
-      rank, static_cast<int>(ExitStatus::rank_lost), Json(own_job()).dump(-1, ' ', true, Json::error_handler_t::replace).c_str());
+      "{\"rank\": %d, \"status\": %d, \"message\": \"left because another rank had ended\", \"secondary\": true, \"job\": %s, \"started\": "
+      "%.3f, \"time\": ",
+      rank, static_cast<int>(ExitStatus::rank_lost), Json(own_job()).dump(-1, ' ', true, Json::error_handler_t::replace).c_str(),
+      own_start);
   own_rank = rank;
   begun = true;
 }
@@ -59,9 +63,10 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank) {
 bool write_last_words(ExitStatus status, const std::string& message) {
   const auto will_be_said = [] { return on_disk && !own_job().empty(); };
   if (!begun || written.exchange(true)) return will_be_said();
-  const Json json = {{"rank", own_rank},   {"status", static_cast<int>(status)},
-                     {"message", message}, {"secondary", false},
-                     {"job", own_job()},   {"time", unix_seconds()}};
+  const Json json = {{"rank", own_rank},      {"status", static_cast<int>(status)},
+                     {"message", message},    {"secondary", false},
+                     {"job", own_job()},      {"started", own_start},
+                     {"time", unix_seconds()}};
   try {
     write_file_atomically(final_path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     on_disk = true;
@@ -69,6 +74,10 @@ bool write_last_words(ExitStatus status, const std::string& message) {
     // The caller reports the error itself on standard error.
   }
   return will_be_said();
+}
+
+void withdraw_last_words() {
+  if (own_job().empty()) begun = false;
 }
 
 void leave_because_of_peer() {
@@ -100,6 +109,7 @@ std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder
     return LastWords{.rank = member<int>(json, "rank", subject),
                      .status = static_cast<ExitStatus>(member<int>(json, "status", subject)),
                      .message = member<std::string>(json, "message", subject),
+                     .started = member<double>(json, "started", subject),
                      .time = member<double>(json, "time", subject),
                      .secondary = member<bool>(json, "secondary", subject),
                      .job = member<std::string>(json, "job", subject)};

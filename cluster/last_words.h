@@ -12,7 +12,8 @@ struct LastWords {
   int rank = 0;
   ExitStatus status = ExitStatus::done;
   std::string message;
-  double time = 0;         ///< seconds since 1970
+  double started = 0;      ///< when the rank began, seconds since 1970
+  double time = 0;         ///< when it left
   bool secondary = false;  ///< left only because another rank had ended
   std::string job;         ///< DUET_SUPERVISED of its environment: the supervisor that started it; empty when none did
 };
@@ -25,6 +26,9 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank);
 /// must not hide the error that is being reported. True when this process's last words, by this call or an earlier one, are on disk and a
 /// supervisor is there to say them.
 bool write_last_words(ExitStatus status, const std::string& message);
+
+/// The run's folder belongs to another job: this process leaves no last words there, unless a supervisor waits for them.
+void withdraw_last_words();
 
 /// For signal handlers: writes 'left because another rank had ended' with status 76, unless last words are written already, and ends the
 /// process with 76.

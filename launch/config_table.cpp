@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/file.h"
 #include "launch/config.h"
 
 namespace duet {
@@ -16,6 +17,8 @@ struct Text {
   std::string accepts;
   bool may_be_empty = true;
 };
+
+struct Path {};
 
 struct Choice {
   std::vector<std::string> values;
@@ -59,6 +62,8 @@ void read(const std::string& name, const std::string& text, const Text& kind, st
   if (text.empty() && !kind.may_be_empty) refuse(name, text, kind.accepts);
   value = text;
 }
+
+void read(const std::string&, const std::string& text, const Path&, std::string& value) { value = without_trailing_slash(text); }
 
 void read(const std::string& name, const std::string& text, const Choice& kind, std::string& value) {
   for (const auto& choice : kind.values) {
@@ -108,6 +113,7 @@ requires std::integral<Number> || std::floating_point<Number> std::string write(
 }
 
 std::string accepts(const Text& kind, const std::string&) { return kind.accepts; }
+std::string accepts(const Path&, const std::string&) { return "path"; }
 std::string accepts(const Choice& kind, const std::string&) { return fmt::format("{}", fmt::join(kind.values, " | ")); }
 std::string accepts(const Range&, bool) { return "true | false"; }
 template <typename Number>
@@ -147,7 +153,7 @@ class SectionRows {
   Section TrainingConfig::*part_;
 };
 
-const Text kPath{"path"};
+constexpr Path kPath{};
 const Choice kBackbones{{"inception_v3", "vgg16", "mobilenet_v2", "tiny"}};
 const Choice kBatchNorm{{"frozen", "global", "local"}};
 const Choice kPooling{{"average", "max"}};

@@ -30,7 +30,7 @@ QueueAnswer ask_queue(const std::string& job_id);
 /// Whether Slurm knows a job: in the queue, or ended a few minutes ago. True where it cannot be asked. At most ten seconds.
 bool is_known_job(const std::string& job_id);
 
-/// One line of `squeue -h -o kQueueFormat`; nothing when it is of another form.
+/// One line of what ask_queue() has squeue print; nothing when it is of another form.
 std::optional<QueuedJob> parse_queue_line(const std::string& line);
 
 }  // namespace duet

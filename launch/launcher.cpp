@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/cores.h"
+#include "launch/captured_program.h"
 
 namespace duet {
 namespace {
@@ -161,18 +162,6 @@ void kill_session(pid_t session) {
   }
 }
 
-/// What a program that ends soon prints; killed when it does not.
-std::string output_of(const std::string& command) {
-  const auto bounded = fmt::format("timeout -k 1 {} {} 2>/dev/null", kControllerSeconds, command);
-  std::string text;
-  FILE* stream = ::popen(bounded.c_str(), "r");
-  if (!stream) return text;
-  char buffer[4096];
-  while (const auto count = std::fread(buffer, 1, sizeof buffer, stream)) text.append(buffer, count);
-  ::pclose(stream);
-  return text;
-}
-
 }  // namespace
 
 /// Where Open MPI keeps its shared memory and sockets for this run. Ranks that are killed leave them behind, so they lie in one folder that
@@ -245,16 +234,21 @@ void LaunchedRanks::end_now() {
 
 /// Ranks on other nodes are no processes of this host; killing srun would leave them to run until Slurm notices.
 void LaunchedRanks::cancel_steps() const {
+  if (!is_program("squeue") || !is_program("scancel")) {
+    warn("there is no squeue or no scancel here; Slurm ends the ranks' step when the job ends.");
+    return;
+  }
   const Stopwatch since;
-  for (const char* signal : {"", "--signal=KILL "}) {
+  for (const auto& scancel : {Words{"scancel"}, Words{"scancel", "--signal=KILL"}}) {
     for (double until = since.seconds() + kControllerSeconds / 2; since.seconds() < until; ::usleep(200000)) {
-      std::istringstream lines(output_of(fmt::format("squeue --noheader --steps --jobs={} --format='%i %j'", allocation_->job)));
-      std::string ours;
+      std::istringstream lines(
+          run_captured({"squeue", "--noheader", "--steps", "--jobs=" + allocation_->job, "--format=%i %j"}, kControllerSeconds).out);
+      auto cancel = scancel;
       for (std::string step, name; lines >> step >> name;) {
-        if (name == step_name_) ours += " " + step;
+        if (name == step_name_) cancel.push_back(step);
       }
-      if (ours.empty()) return;
-      output_of(fmt::format("scancel {}{}", signal, ours));
+      if (cancel.size() == scancel.size()) return;
+      run_captured(cancel, kControllerSeconds);
     }
   }
   warn("Slurm has not ended the ranks' step within {}; it does when the job ends.", human_duration(kControllerSeconds));

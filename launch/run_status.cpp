@@ -1,7 +1,5 @@
 #include "launch/run_status.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/host.h"
 #include "base/time.h"
 #include "cluster/last_words.h"
 #include "cluster/run_lock.h"
@@ -39,11 +38,6 @@ double changed(const fs::path& file) {
   return std::chrono::duration<double>(std::chrono::file_clock::to_sys(time).time_since_epoch()).count();
 }
 
-std::string this_host() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
-
 // A file that another process may be about to replace or remove.
 std::optional<Json> json_if_there(const fs::path& file) {
   std::error_code absent;
@@ -60,7 +54,7 @@ int weight_of(ExitStatus status) {
 
 struct Ends {
   std::optional<ExitStatus> worst;
-  double time = 0;
+  double started = 0, time = 0;
   std::vector<RunStatus::Words> words;
   std::vector<int> silent;
 };
@@ -75,25 +69,13 @@ Ends read_ends(const fs::path& folder, int ranks, double since) {
       continue;
     }
     if (!ends.worst || weight_of(last->status) > weight_of(*ends.worst)) ends.worst = last->status;
+    ends.started = std::max(ends.started, last->started);
     ends.time = std::max(ends.time, last->time);
     if (weight_of(last->status) > 1 && !last->secondary) ends.words.push_back({rank, last->status, last->message});
   }
   if (!ends.worst) ends.silent.clear();  // none said anything: there is nobody to tell apart
   if (ends.worst && !ends.silent.empty() && weight_of(*ends.worst) < 2) ends.worst = ExitStatus::rank_lost;
   return ends;
-}
-
-std::int64_t whole(const Json& line, const char* key) {
-  return line.contains(key) && line[key].is_number_integer() ? line[key].get<std::int64_t>() : 0;
-}
-double real(const Json& line, const char* key) { return line.contains(key) && line[key].is_number() ? line[key].get<double>() : 0; }
-
-std::int64_t planned_in(const std::string& stage, const TrainingConfig& config) {
-  if (stage == "strokes") return config.generator.stroke_steps;
-  if (stage == "pairs") return config.generator.pair_steps;
-  if (stage == "retrieval") return config.retrieval.steps;
-  if (stage == "warmup") return config.joint.discriminator_warmup;
-  return stage == "joint" ? config.joint.steps : 0;
 }
 
 void better(Json& best, const std::string& weights, std::int64_t total_step, const Json& figure) {
@@ -137,8 +119,9 @@ void read_plan(RunStatus& status) {
   if (!fs::exists(file, absent)) return;
   try {
     const auto config = resolve_config({.file = file.string()}).values;
-    status.total_steps = Schedule(config).total_steps();
-    status.stage_steps = planned_in(status.stage, config);
+    const Schedule schedule(config);
+    status.total_steps = schedule.total_steps();
+    status.stage_steps = schedule.stage_steps(status.stage);
   } catch (const Error&) {
     // A run of another version of the program: what is planned stays unknown.
   }
@@ -163,6 +146,9 @@ void read_checkpoint(RunStatus& status) {
     const auto counts = step_counts_from_json((*progress)["counts"], (folder / "progress.json").string());
     status.total_step = std::max(status.total_step, counts.total());
   }
+  // Each adoption of a generation saves a checkpoint.
+  if (progress && progress->contains("stores") && (*progress)["stores"].contains("pool"))
+    status.pool_generation = whole((*progress)["stores"]["pool"], "generation");
   if (!progress || !progress->contains("best") || !(*progress)["best"].is_object()) return;
   const auto& best = (*progress)["best"];
   better(status.best, best.value("weights", std::string()), whole(best, "total_step"), best);
@@ -197,12 +183,14 @@ void read_places(RunStatus& status, const std::optional<SubmittedJob>& submitted
   if (fs::exists(status.folder / "report.html", absent)) status.report = (status.folder / "report.html").string();
 }
 
-std::string endpoint_of(const fs::path& folder) {
-  std::string endpoint;
-  for (const auto& line : read_last_events(folder / "log" / "rank-0.jsonl", kTailBytes)) {
-    if (line.value("event", "") == "start") endpoint = line.value("endpoint", std::string());
+// Of rank 0, which is the first one of its host.
+std::string endpoint_of(const RunStatus& status) {
+  const auto hosts = json_if_there(status.folder / "prometheus-targets.json");
+  if (!hosts || !hosts->is_array() || status.hosts.empty()) return "";
+  for (const auto& host : *hosts) {
+    if (host.at("labels").at("host") == status.hosts.front()) return "http://" + host.at("targets").at(0).get<std::string>();
   }
-  return endpoint;
+  return "";
 }
 
 }  // namespace
@@ -308,11 +296,11 @@ RunStatus read_status(const fs::path& folder) {
   evidence.locked = RunLock::is_held(folder);
   evidence.had_owner = owner.has_value();
   evidence.released = !owner || owner->released;
-  evidence.owner_elsewhere = owner && owner->host != this_host();
+  evidence.owner_elsewhere = owner && owner->host != host_name();
   evidence.silent_seconds = unix_seconds() - std::max({changed(folder / "metrics.jsonl"), changed(folder / "log" / "rank-0.jsonl"), since});
   evidence.end = ends.worst;
   evidence.end_time = ends.time;
-  evidence.stepped = !status.last.empty() && real(status.last, "time") >= since;
+  evidence.stepped = !status.last.empty() && real(status.last, "time") >= std::max(since, ends.started);
   if (!status.job_id.empty()) {
     auto answer = ask_queue(status.job_id);
     status.queue_trouble = std::move(answer.trouble);
@@ -325,7 +313,7 @@ RunStatus read_status(const fs::path& folder) {
   const bool runs = status.phase == RunPhase::running;
   if (runs) {
     status.seconds_in_phase = unix_seconds() - since;
-    status.endpoint = endpoint_of(folder);
+    status.endpoint = endpoint_of(status);
     if (status.total_steps > status.total_step && status.steps_per_second > 0) {
       status.seconds_left = static_cast<double>(status.total_steps - status.total_step) / status.steps_per_second;
     }

@@ -71,7 +71,8 @@ struct RunStatus {
   std::string checkpoint;  ///< folder's name; empty: none yet
   double checkpoint_seconds_ago = -1;
   std::int64_t checkpoint_bytes = 0;
-  Json best = Json();  ///< {"weights", "total_step", "acc@1"} on the validation split; null: not measured yet
+  std::int64_t pool_generation = 0;  ///< of the pool, adopted by the newest checkpoint; 0: none
+  Json best = Json();                ///< {"weights", "total_step", "acc@1"} on the validation split; null: not measured yet
 
   std::int64_t restarts = 0;
   int ranks = 0;

@@ -23,11 +23,6 @@ std::string losses_of(const Json& line) {
   return text;
 }
 
-std::int64_t whole(const Json& line, const char* key) {
-  return line.contains(key) && line[key].is_number_integer() ? line[key].get<std::int64_t>() : 0;
-}
-double real(const Json& line, const char* key) { return line.contains(key) && line[key].is_number() ? line[key].get<double>() : 0; }
-
 std::string bar(double share, int width) {
   const int full = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * width));
   return "[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.') + "]";
@@ -94,6 +89,7 @@ Json to_json(const RunStatus& status) {
       status.checkpoint.empty()
           ? Json()
           : Json{{"name", status.checkpoint}, {"seconds_ago", status.checkpoint_seconds_ago}, {"bytes", status.checkpoint_bytes}};
+  json["pool_generation"] = status.pool_generation > 0 ? Json(status.pool_generation) : Json();
   json["best"] = status.best;
   json["restarts"] = status.restarts;
   json["ranks"] = status.ranks;
@@ -155,6 +151,7 @@ std::string describe(const RunStatus& status) {
   row("checkpoint", status.checkpoint.empty() ? std::string(status.stage.empty() ? "" : "none yet")
                                               : fmt::format("{}, {}, {} ago", status.checkpoint, megabytes(status.checkpoint_bytes),
                                                             human_duration(status.checkpoint_seconds_ago)));
+  if (status.pool_generation > 0) row("pool", fmt::format("generation {}", status.pool_generation));
   if (status.restarts > 0) row("restarts", std::to_string(status.restarts));
   if (!status.job_id.empty()) row("job", job_line(status));
   row("log", status.log);

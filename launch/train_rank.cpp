@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/allocation.h"
-#include "cluster/cores.h"
 #include "cluster/device.h"
 #include "cluster/last_words.h"
 #include "cluster/rank_facts.h"
@@ -18,6 +17,7 @@
 #include "cluster/stop_signal.h"
 #include "cluster/world.h"
 #include "launch/fitting_ranks.h"
+#include "launch/own_cores.h"
 #include "launch/versions.h"
 #include "monitoring/http_server.h"
 #include "trainer/kernels/memory.h"
@@ -41,14 +41,6 @@ Device host_device(const TrainingConfig& config) {
   if (config.run.precision == "float64") device.dtype = at::kDouble;
   device.autocast_bf16 = config.run.precision == "bf16";
   return device;
-}
-
-// `share`: the cores that this rank has to itself.
-void set_threads(const TrainingConfig& config, int share) {
-  const char* given = std::getenv("OMP_NUM_THREADS");
-  const int threads = config.run.threads > 0 ? config.run.threads : given != nullptr ? std::max(1, std::atoi(given)) : share;
-  at::set_num_threads(threads);
-  at::set_num_interop_threads(1);
 }
 
 void describe_run(const ResolvedConfig& config, World& world, const std::string& device) {
@@ -95,10 +87,14 @@ int train(const ResolvedConfig& resolved, World& world) {
     }
   }
   world.control().broadcast_string(refused, 0);
-  if (!refused.empty()) throw CannotCreate("{}", refused);
+  if (!refused.empty()) {
+    withdraw_last_words();
+    world.control().barrier();  // a rank that is ended before it has would write that it left because of a peer
+    throw CannotCreate("{}", refused);
+  }
 
   keep_freed_memory();
-  set_threads(config, bind_to_own_cores(world));
+  use_own_cores(world, config.run.threads);
   auto device = host_device(config);
   std::unique_ptr<Communicator> device_gradients;
   if (selected.backend) {

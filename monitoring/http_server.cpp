@@ -83,16 +83,14 @@ struct Answer {
   const char* type = "text/plain; charset=utf-8";
 };
 
-Answer state_page(const std::function<std::string()>& fault) {
-  const auto why = fault ? fault() : std::string();
-  return why.empty() ? Answer{200, "ok\n"} : Answer{503, why + "\n"};
-}
-
 Answer answer(const HttpPages& pages, std::string_view method, std::string_view path) {
   if (method != "GET" && method != "HEAD") return {405, "Only GET.\n"};
   if (path == "/metrics") return {200, pages.metrics ? pages.metrics() : metrics().text(), "text/plain; version=0.0.4; charset=utf-8"};
-  if (path == "/healthz") return state_page(pages.unhealthy);
-  if (path == "/readyz") return state_page(pages.unready);
+  if (path == "/healthz") return {200, "ok\n"};
+  if (path == "/readyz") {
+    const auto why = pages.unready ? pages.unready() : std::string();
+    return why.empty() ? Answer{200, "ok\n"} : Answer{503, why + "\n"};
+  }
   if (path == "/status") {
     const auto status = pages.status ? pages.status() : Json::object();
     return {200, status.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", "application/json"};

@@ -10,14 +10,13 @@ namespace duet {
 /// What the pages say; called from the server's threads, so the functions must be thread-safe and quick. An empty one answers as the
 /// comment says.
 struct HttpPages {
-  std::function<std::string()> metrics = {};    ///< /metrics, Prometheus text; empty: that of duet::metrics()
-  std::function<std::string()> unhealthy = {};  ///< /healthz: why this rank is not well, "" (200) when it is; else 503
-  std::function<std::string()> unready = {};    ///< /readyz: why it is not training yet, "" (200) when it is; else 503
-  std::function<Json()> status = {};            ///< /status, JSON
+  std::function<std::string()> metrics = {};  ///< /metrics, Prometheus text; empty: that of duet::metrics()
+  std::function<std::string()> unready = {};  ///< /readyz: why it is not training yet, "" (200) when it is; else 503
+  std::function<Json()> status = {};          ///< /status, JSON
 };
 
-/// The endpoint of one rank: GET (and HEAD) on the four pages above, nothing else; no file is ever served, requests are bounded in size and
-/// time.
+/// The endpoint of one rank: GET (and HEAD) on the pages above and /healthz, which answers 200, nothing else; no file is ever served,
+/// requests are bounded in size and time.
 class HttpServer {
  public:
   /// Listens on `address` (an IPv4 or IPv6 address) at `port` + `local_rank`, or at any free port when `port` is 0.

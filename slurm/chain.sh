@@ -8,8 +8,8 @@
 set -euo pipefail
 
 # --- settings
-program=${DUET:-build/duet}  # the program, or its path
-runs=${RUNS:-runs/chain}     # the stages' folders are made in here
+program=${DUET:-build/duet}      # the program, or its path
+prefix=${RUN_PREFIX:-runs/chain} # the stages' folders are PREFIX-strokes, PREFIX-pairs, PREFIX-joint
 common=(--config quickstart --cpus-per-task 1 --data.labelled data/pairs.store --data.pool data/pool.store --data.strokes data/strokes.store)
 strokes=(--nodes 1 --tasks-per-node 1 --time 2:00:00 --generator.stroke_steps=2000)
 pairs=(--nodes 1 --tasks-per-node 2 --time 4:00:00 --generator.pair_steps=2000)
@@ -22,21 +22,22 @@ esac
 
 # What a stage does not train it must not begin with.
 strokes+=(--generator.pair_steps=0 --retrieval.steps=0 --joint.steps=0)
-pairs+=(--generator.stroke_steps=0 --retrieval.steps=0 --joint.steps=0 --generator.initial="$runs/strokes")
-joint+=(--generator.stroke_steps=0 --generator.pair_steps=0 --generator.initial="$runs/pairs")
+pairs+=(--generator.stroke_steps=0 --retrieval.steps=0 --joint.steps=0 --generator.initial="$prefix-strokes")
+joint+=(--generator.stroke_steps=0 --generator.pair_steps=0 --generator.initial="$prefix-pairs")
 
 command -v "$program" >/dev/null || { echo "chain.sh: DUET=$program: there is no such program; set DUET to where it is." >&2; exit 66; }
 after=() submitted=()
 for stage in strokes pairs joint; do
   declare -n options=$stage
-  if ! answer=$("$program" submit train "${common[@]}" --run.folder="$runs/$stage" "${options[@]}" "${after[@]}" "$@" --json); then
+  answer=$("$program" submit train "${common[@]}" --run.folder="$prefix-$stage" "${options[@]}" "${after[@]}" "$@" --json) || {
+    status=$?
     [ ${#submitted[@]} -eq 0 ] || scancel "${submitted[@]}"
     echo "chain.sh: the stage '$stage' was refused; nothing of the chain is in the queue." >&2
-    exit 64
-  fi
+    exit "$status"
+  }
   job=$(sed -n 's/^ *"job": "\([0-9]*\)".*/\1/p' <<<"$answer")
-  echo "$stage: job $job in $runs/$stage"
+  echo "$stage: job $job in $prefix-$stage"
   after=(--after "$job")
   submitted+=("$job")
 done
-echo "Watch them: $program status $runs/*"
+echo "Watch them: $program status $prefix-*"

@@ -165,12 +165,11 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
 void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars) {
   const bool warmup = planned.phase == "discriminator_warmup";
   const auto stage = shown_stage(planned);
-  const auto total = warmup ? config_.joint.discriminator_warmup : planned.stage == "joint" ? config_.joint.steps : planned.total;
   const auto done = stage_step(planned, counts);
   if (progress_stage_ != stage) {
     stage_ends(progress_stage_);
-    progress_ =
-        std::make_unique<Progress>(stage, "steps", total, planned.stage == "joint" && !warmup ? counts.joint_retrieval - 1 : planned.done);
+    progress_ = std::make_unique<Progress>(stage, "steps", Schedule(config_).stage_steps(stage),
+                                           planned.stage == "joint" && !warmup ? counts.joint_retrieval - 1 : planned.done);
     progress_stage_ = stage;
   }
   std::string details;

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/torch.h"
 #include "cluster/communicator.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

@@ -1,6 +1,7 @@
 #include "datasets/import/photo_parts.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,6 +14,7 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/time.h"
 #include "datasets/import/photo_part.h"
 #include "datasets/import/photo_selection.h"
 #include "datasets/import/utf8.h"
@@ -140,20 +142,48 @@ std::vector<FoundPart> complete_parts(const fs::path& store, const std::map<int,
   return complete;
 }
 
+constexpr double kPatienceSeconds = 3;  // for others who hold a lock just for a moment
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw CannotCreate("{}: cannot be made: {}.", folder.string(), error.message());
+}
+
+/// The lock of a part, taken while no assembly is under way, which would remove it with the others.
+std::unique_ptr<WriterLock> lock_part(const fs::path& folder) {
+  const auto parts_folder = folder.parent_path();
+  for (const Stopwatch waited;; ::usleep(50000)) {
+    make_folder(parts_folder);
+    std::unique_ptr<WriterLock> no_assembly;
+    try {
+      no_assembly = std::make_unique<WriterLock>(parts_folder);
+    } catch (const WriterBusy&) {
+      if (waited.seconds() > kPatienceSeconds) throw;
+      continue;
+    } catch (const CannotWrite&) {
+      if (fs::exists(parts_folder)) throw;
+      continue;  // an assembly has just removed it
+    }
+    make_folder(folder);
+    return std::make_unique<WriterLock>(folder);
+  }
+}
+
 /// Keeps others from the parts: who imports one of them, of whatever import, or assembles them.
 class LockedParts {
  public:
   explicit LockedParts(const fs::path& store) {
     const auto parts_folder = store / kPartsFolder;
-    if (!fs::is_directory(parts_folder)) return;
-    try {
-      assembly_ = std::make_unique<WriterLock>(parts_folder);
-      folders_ = folders_of_parts(parts_folder);
-      raise_limit_of_open_files(folders_);
-      for (const auto& [of, by_number] : folders_)
-        for (const auto& [number, folder] : by_number) parts_.push_back(std::make_unique<WriterLock>(folder));
-    } catch (const WriterBusy& busy) {
-      throw PartsIncomplete("{}", busy.what());
+    for (const Stopwatch waited; fs::is_directory(parts_folder); ::usleep(50000)) {
+      try {
+        lock(parts_folder);
+        return;
+      } catch (const WriterBusy& busy) {
+        parts_.clear();
+        assembly_.reset();
+        if (waited.seconds() > kPatienceSeconds) throw PartsIncomplete("{}", busy.what());
+      }
     }
   }
 
@@ -172,6 +202,14 @@ class LockedParts {
   }
 
  private:
+  void lock(const fs::path& parts_folder) {
+    assembly_ = std::make_unique<WriterLock>(parts_folder);
+    folders_ = folders_of_parts(parts_folder);
+    raise_limit_of_open_files(folders_);
+    for (const auto& [of, by_number] : folders_)
+      for (const auto& [number, folder] : by_number) parts_.push_back(std::make_unique<WriterLock>(folder));
+  }
+
   // Of each part a lock, its list and one shard.
   static void raise_limit_of_open_files(const std::map<int, std::map<int, fs::path>>& folders) {
     rlim_t needed = 64;
@@ -188,6 +226,16 @@ class LockedParts {
   std::map<int, std::map<int, fs::path>> folders_;
   std::vector<std::unique_ptr<WriterLock>> parts_;
 };
+
+/// A look without locks, which would keep others from their parts. What it cannot read may be on the move; then the look under locks tells.
+void require_complete(const fs::path& store) {
+  try {
+    complete_parts(store, folders_of_parts(store / kPartsFolder));
+  } catch (const PartsIncomplete&) {
+    throw;
+  } catch (const Error&) {
+  }
+}
 
 /// Equal for the same parts, and for no others: by it a generation is recognised as theirs.
 std::string identity_of(const std::vector<FoundPart>& parts) {
@@ -255,10 +303,7 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
   const PhotoWalk early(options.folders);  // says that a folder is missing before anything is made
 
   const auto folder = store / kPartsFolder / part_name(share.number, share.of);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw CannotCreate("{}: cannot be made: {}.", folder.string(), error.message());
-  const WriterLock lock(folder);
+  const auto lock = lock_part(folder);
   const PhotoPart part{.number = share.number, .of = share.of, .settings = settings_of(options, exclude_like.get(), existing.get())};
   const auto total = PhotoWalk::count(options.folders, share);
   ImportReport report(options.target.list_file);
@@ -289,6 +334,7 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
   const auto& store = options.store;
   std::error_code ignored;
   fs::remove_all(store / kAssembledPartsFolder, ignored);  // left by an assembly that was killed at its very end
+  require_complete(store);
   LockedParts locked(store);
   const auto parts = complete_parts(store, locked.folders());
   const auto id = identity_of(parts);

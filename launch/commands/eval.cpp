@@ -2,6 +2,7 @@
 
 #include "cluster/world.h"
 #include "launch/commands/commands.h"
+#include "launch/own_cores.h"
 #include "launch/run_networks.h"
 #include "trainer/kernels/memory.h"
 
@@ -39,6 +40,7 @@ int run_eval(std::span<const std::string> args) {
 
   World world;
   keep_freed_memory();
+  use_own_cores(world, 0);
   const Ranks ranks{world.control(), world.gradients(), world.statistics(), world.data()};
   OpenedRun run(options, ranks);
   const auto path = options.get_or<std::string>("store", run.config().data.labelled);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "datasets/import/chairv2.h"
 #include "datasets/import/photo_parts.h"
 #include "datasets/import/photos.h"
@@ -104,7 +105,7 @@ int run_photos(std::span<const std::string> args) {
                    "duet import photos catalogue/ --out pool.store --part 2/8"};
   const auto parsed = parse(line, args);
   PhotosOptions options{.folders = {},
-                        .exclude_like = parsed.get_or<std::string>("exclude-like", ""),
+                        .exclude_like = without_trailing_slash(parsed.get_or<std::string>("exclude-like", "")),
                         .target = target_of(parsed),
                         .photo = preparation_of(parsed),
                         .threads = parsed.get<int>("threads")};

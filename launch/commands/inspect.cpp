@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "base/torch.h"
 #include "launch/commands/commands.h"
 #include "trainer/checkpoint/checkpoint_folder.h"
-#include "trainer/torch.h"
 
 namespace duet {
 namespace {

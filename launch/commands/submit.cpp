@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 #include <sstream>
 
 #include "launch/batch_script.h"
@@ -103,6 +104,32 @@ ResolvedConfig without_later_files(ResolvedConfig config) {
   return config;
 }
 
+// What is checked, shown and remembered of a job must be what is submitted.
+void check_further_options(const std::string& words) {
+  static const std::map<std::string, std::string> refused = {
+      {"--array", "tasks of an array would share one run's folder; slurm/sweep.sbatch gives each its own"},
+      {"--chdir", "the job runs in the folder it is submitted from"},
+      {"--cpus-per-task", "use --cpus-per-task"},
+      {"--dependency", "use --after"},
+      {"--gpus-per-node", "use --gpus-per-node"},
+      {"--job-name", "use --name"},
+      {"--nodes", "use --nodes"},
+      {"--ntasks", "use --nodes and --tasks-per-node"},
+      {"--ntasks-per-node", "use --tasks-per-node"},
+      {"--open-mode", "each start of the job appends to one log"},
+      {"--output", "the log lies in the run's folder, where `duet status` finds it"}};
+  static const std::map<std::string, std::string> long_name = {{"-a", "--array"},      {"-c", "--cpus-per-task"}, {"-D", "--chdir"},
+                                                               {"-d", "--dependency"}, {"-J", "--job-name"},      {"-N", "--nodes"},
+                                                               {"-n", "--ntasks"},     {"-o", "--output"}};
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    auto name = word.substr(0, word.find('='));
+    if (const auto known = long_name.find(word.substr(0, 2)); known != long_name.end()) name = known->second;
+    if (const auto found = refused.find(name); found != refused.end())
+      throw UsageError("--sbatch '{}': {}: {}.", words, word, found->second);
+  }
+}
+
 void check_choices(const ParsedOptions& options) {
   if (const auto after = options.get_or<std::string>("after", "0"); after.find_first_not_of("0123456789_:") != std::string::npos) {
     throw UsageError("--after {}: takes the number of a job.", after);
@@ -113,10 +140,7 @@ void check_choices(const ParsedOptions& options) {
     if (!is_known_job(job))
       throw UsageError("--after {}: Slurm knows no such job (any more). Leave --after out if it has ended well.", job);
   }
-  if (const auto words = " " + options.get_or<std::string>("sbatch", ""); words.find(" --array") != std::string::npos) {
-    throw UsageError("--sbatch {}: tasks of an array would share one run's folder; slurm/sweep.sbatch gives each its own.",
-                     words.substr(1));
-  }
+  check_further_options(options.get_or<std::string>("sbatch", ""));
   if (const auto stage = options.get_or<std::string>("stage-to", "/"); !stage.starts_with("/")) {
     throw UsageError("--stage-to {}: takes a whole path, of a folder on each node's own disk.", stage);
   }
@@ -169,8 +193,7 @@ int submit_train(std::span<const std::string> args) {
     config.values.run.device = "cuda";
     config.origin["run.device"] = "command line";
   }
-  auto folder = fs::absolute(config.values.run.folder).lexically_normal();
-  if (!folder.has_filename()) folder = folder.parent_path();  // "runs/first/"
+  const auto folder = fs::absolute(config.values.run.folder).lexically_normal();
   // A printed script is on its own: nobody makes the run's folder before Slurm opens the job's log.
   const auto log = options.is_on("print") ? std::string("duet-train-%j.out") : job_log_pattern(folder);
   const auto script = script_of(options, config, size, folder, log).text();

@@ -114,22 +114,26 @@ class RunStatusOfAFolder : public testing::Test {
     const Json json{{"host", host}, {"pid", 1}, {"since", since}, {"token", token}, {"released", released}};
     write_file_atomically(run / "owner.json", json.dump());
   }
-  void says(int rank, ExitStatus status, const std::string& message, bool secondary = false, double time = unix_seconds()) const {
-    const Json json{{"rank", rank}, {"status", static_cast<int>(status)}, {"message", message}, {"secondary", secondary}, {"job", ""},
+  void says(int rank, ExitStatus status, const std::string& message, bool secondary = false, double time = unix_seconds(),
+            double started = 0) const {
+    const Json json{{"rank", rank},       {"status", static_cast<int>(status)},
+                    {"message", message}, {"secondary", secondary},
+                    {"job", ""},          {"started", started},
                     {"time", time}};
     write_file_atomically(run / "log" / fmt::format("last-words-rank-{}.json", rank), json.dump());
   }
-  // Ten steps a second up to `steps`, the last one now.
-  void steps(int steps) const {
+  // Ten steps a second up to `steps`, the last one now; a hundred a second before the last `slow_seconds`.
+  void steps(int steps, double slow_seconds = 1e9) const {
     std::ofstream out(run / "metrics.jsonl");
     for (int step = 1; step <= steps; ++step) {
+      const double ago = 0.1 * (steps - step);
       out << Json{{"stage", "retrieval"},
                   {"phase", "retrieval_fit"},
                   {"step", step},
                   {"total_step", step},
                   {"loss", {{"total", 1.0 / step}}},
                   {"step_seconds", 0.05},
-                  {"time", unix_seconds() - 0.1 * (steps - step)}}
+                  {"time", unix_seconds() - std::min(ago, slow_seconds + (ago - slow_seconds) / 10)}}
                  .dump()
           << "\n";
     }
@@ -158,8 +162,11 @@ TEST_F(RunStatusOfAFolder, ThatRunsTellsProgressRateAndTimeLeft) {
   const RunLock lock(run);
   owner(false, "2026-01-01T00:00:00Z");
   steps(250);
+  std::ofstream(run / "prometheus-targets.json") << R"([{"targets": ["n0:9400"], "labels": {"host": "n0"}},
+      {"targets": ["n1:9401", "n1:9402"], "labels": {"host": "n1"}}])";
   const auto status = read_run_status(run);
   EXPECT_EQ(status.phase, RunPhase::running);
+  EXPECT_EQ(status.endpoint, "http://n1:9401") << "of rank 0";
   EXPECT_EQ(status.stage, "retrieval");
   EXPECT_EQ(status.step, 250);
   EXPECT_EQ(status.stage_steps, 1000);
@@ -170,10 +177,18 @@ TEST_F(RunStatusOfAFolder, ThatRunsTellsProgressRateAndTimeLeft) {
                                       HasSubstr("total 0.004"), HasSubstr("left at this rate")));
 }
 
+TEST_F(RunStatusOfAFolder, ThatIsContinuedOnRanksThatDoNotFitTogetherWasRefused) {
+  configure(1000);
+  owner(true, "2026-01-01T00:00:00Z");
+  steps(250);
+  for (int rank = 0; rank < 2; ++rank) says(rank, ExitStatus::usage, "the ranks differ", false, unix_seconds() + 2, unix_seconds() + 1);
+  EXPECT_EQ(read_run_status(run).phase, RunPhase::refused) << "the steps were done by an earlier start";
+}
+
 TEST_F(RunStatusOfAFolder, MeasuresItsRateOverTheLastTwoMinutes) {
   configure(5000);
   owner(false, "2026-01-01T00:00:00Z");
-  steps(3000);
+  steps(3000, 150);
   EXPECT_NEAR(read_run_status(run).steps_per_second, 10, 0.2);
 }
 
@@ -276,10 +291,12 @@ TEST_F(RunStatusOfAFolder, FindsCheckpointAndBestValidation) {
   EXPECT_GE(status.checkpoint_bytes, 2'000'000);
   EXPECT_EQ(status.best["acc@1"], 44.25);
   EXPECT_EQ(status.best["weights"], "average");
-  std::ofstream(checkpoint / "progress.json") << R"({"best": {"weights": "last", "total_step": 20, "acc@1": 52.0}})";
+  std::ofstream(checkpoint / "progress.json")
+      << R"({"best": {"weights": "last", "total_step": 20, "acc@1": 52.0}, "stores": {"pool": {"generation": 3}}})";
   status = read_run_status(run);
   EXPECT_EQ(status.best["total_step"], 20) << "it was measured long ago";
-  EXPECT_THAT(describe(status), AllOf(HasSubstr("best acc@1 52.0 (last weights, after 20 steps)"), HasSubstr("step-00000030, 2.0 MB")));
+  EXPECT_THAT(describe(status), AllOf(HasSubstr("best acc@1 52.0 (last weights, after 20 steps)"), HasSubstr("step-00000030, 2.0 MB"),
+                                      HasSubstr("generation 3")));
 }
 
 TEST_F(RunStatusOfAFolder, CountsTheStepsOfACheckpointThatNoLineTellsOf) {

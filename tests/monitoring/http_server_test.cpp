@@ -45,7 +45,6 @@ TEST(HttpServer, ServesTheFourPages) {
   std::atomic<bool> training = false;
   const auto server = HttpServer::start("127.0.0.1", 0, 0,
                                         {.metrics = [] { return std::string("duet_steps_total 7\n"); },
-                                         .unhealthy = [] { return std::string(); },
                                          .unready = [&] { return std::string(training ? "" : "opening the stores"); },
                                          .status =
                                              [] {

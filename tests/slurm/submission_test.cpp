@@ -77,7 +77,11 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   EXPECT_EQ(unknown.status, 64) << unknown;
   EXPECT_THAT(unknown.error, HasSubstr("--after 987654"));
   EXPECT_EQ(cluster().call(submit(tiny, {"--stage-to", "here"})).status, 64);
-  EXPECT_EQ(cluster().call(submit(tiny, {"--sbatch", "--array=1-4"})).status, 64);
+  for (const auto* further : {"--array=1-4", "--exclusive --nodes=2", "--ntasks-per-node 2", "-N2", "--output=elsewhere"}) {
+    const auto refused = cluster().call(submit(tiny, {"--sbatch", further}));
+    EXPECT_EQ(refused.status, 64) << refused;
+    EXPECT_THAT(refused.error, HasSubstr("--sbatch")) << further;
+  }
   const auto nowhere = cluster().call(submit(tiny, {"--partition", "nowhere"}));
   EXPECT_EQ(nowhere.status, 64) << nowhere;
   EXPECT_THAT(nowhere.error, HasSubstr("partition"));
@@ -117,7 +121,7 @@ TEST_F(Submission, ASweepTrainsEachVariantInAFolderOfItsOwnAndEvalMeasuresIt) {
   auto settings = settings_of(tiny);
   const auto common = fmt::format("{}", fmt::join(quick(), " "));
   settings["VARIANTS"] = "--run.seed=1 " + common + "|--run.seed=2 " + common;
-  settings["RUNS"] = tiny.file("sweep");
+  settings["RUN_PREFIX"] = tiny.file("sweep");
   settings["TRAIN"] = TRAIN_SBATCH;
   const auto scripts = fs::path(TRAIN_SBATCH).parent_path();
   const int job = cluster().submit(
@@ -129,13 +133,13 @@ TEST_F(Submission, ASweepTrainsEachVariantInAFolderOfItsOwnAndEvalMeasuresIt) {
       },
       180));
   for (const int variant : {0, 1}) {
-    const auto folder = tiny.file("sweep") / std::to_string(variant);
+    const auto folder = tiny.file(fmt::format("sweep-{}", variant));
     EXPECT_TRUE(fs::exists(folder / "report.html")) << read_file(tiny.file(fmt::format("out-{}", variant)));
     EXPECT_THAT(read_file(folder / "config.cfg"), HasSubstr(fmt::format("seed = {}", variant + 1)));
   }
   EXPECT_THAT(read_file(tiny.file("out-2")), HasSubstr("there are 2, counted from 0"));
 
-  const auto run_folder = tiny.file("sweep") / "0";
+  const auto run_folder = tiny.file("sweep-0");
   const int eval = cluster().submit(
       {"--ntasks-per-node=2", "--cpus-per-task=1", "--time=10", "--output", tiny.file("out-eval").string(),
        (scripts / "eval.sbatch").string()},
@@ -149,7 +153,7 @@ TEST_F(Submission, TheLastTaskOfASweepIsQueuedAgainAndNoOther) {
   const TinyRun tiny;
   auto settings = settings_of(tiny);
   settings["VARIANTS"] = "--run.seed=1|--run.seed=2";
-  settings["RUNS"] = tiny.file("sweep");
+  settings["RUN_PREFIX"] = tiny.file("sweep");
   settings["TRAIN"] = TRAIN_SBATCH;
   const auto scripts = fs::path(TRAIN_SBATCH).parent_path();
   const int job = cluster().submit(Words{"--array=0-1", "--time=10", "--cpus-per-task=1", "--output", tiny.file("out-%a").string(),
@@ -157,7 +161,7 @@ TEST_F(Submission, TheLastTaskOfASweepIsQueuedAgainAndNoOther) {
                                        endless(),
                                    {.environment = settings});
   const auto logged = [&](int variant) {
-    const auto file = tiny.file("sweep") / std::to_string(variant) / "metrics.jsonl";
+    const auto file = tiny.file(fmt::format("sweep-{}", variant)) / "metrics.jsonl";
     return fs::exists(file) ? std::ranges::count(read_file(file), '\n') : 0;
   };
   ASSERT_TRUE(wait_until([&] { return logged(0) > 8 && logged(1) > 8; }, 120)) << read_file(tiny.file("out-1"));
@@ -187,7 +191,7 @@ TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
   ASSERT_TRUE(from < to && to != std::string::npos);
   const auto runs = tiny.file("chain");
   script.replace(from, to - from,
-                 fmt::format("program={}\nruns={}\ncommon=(--config {} --cpus-per-task 1 --time 10 --monitoring.address=127.0.0.1)\n"
+                 fmt::format("program={}\nprefix={}\ncommon=(--config {} --cpus-per-task 1 --time 10 --monitoring.address=127.0.0.1)\n"
                              "strokes=(--data.strokes {})\npairs=(--generator.pair_steps=4)\njoint=(--nodes 2 --retrieval.steps=6)\n",
                              DUET_PROGRAM, runs.string(), tiny.file("tiny.cfg").string(), (stores() / "strokes.store").string()));
   std::ofstream(tiny.file("chain.sh")) << script;
@@ -197,7 +201,7 @@ TEST_F(Submission, AChainOfStagesFollowsByDependencyAndEndsWithAFailedLink) {
   ASSERT_NE(last, std::string::npos) << chain;
   EXPECT_EQ(end_of(std::stoi(chain.out.substr(last + 11))), "COMPLETED");
   for (const auto* stage : {"strokes", "pairs", "joint"}) {
-    const auto outcome = cluster().call(duet({"status", (runs / stage).string(), "--json"}));
+    const auto outcome = cluster().call(duet({"status", runs.string() + "-" + stage, "--json"}));
     EXPECT_EQ(parse_json(outcome.out, "duet status").at("state"), "finished") << outcome;
   }
 

@@ -234,6 +234,14 @@ TEST_F(TrainingJob, StagedStoresOfOneNameAreKeptApartAndReplacedOnesCopiedAnew) 
   ASSERT_EQ(outcome.status, 0) << outcome;
   std::filesystem::remove_all(pool);
   std::filesystem::rename(places / "other/pool.store", pool);
+  // A copy that was interrupted.
+  for (const auto& place : std::filesystem::directory_iterator(disk / "stores")) {
+    const auto part = place.path() / "x.store.part";
+    std::filesystem::create_directories(part / "shards");
+    std::ofstream(part / "manifest.json") << "{";
+    for (const auto& shard : std::filesystem::directory_iterator(pool / "shards"))
+      std::ofstream(part / "shards" / shard.path().filename()) << "x";
+  }
   const Job again(cluster(), {}, {}, settings);
   again.expect_state("COMPLETED");
   int copies = 0;

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
+#include "base/host.h"
 #include "tests/system/tiny_run.h"
 
 namespace duet {
@@ -12,18 +12,12 @@ using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 
-std::string this_host() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
 TEST(RunFolder, HasOneJobAtATime) {
   const TinyRun tiny;
   const auto supervised = tiny.train(endless() + Words{"--ranks", "2"});
   Child first(supervised);
   wait_for_steps(first, tiny, 3);
-  const auto owner = fmt::format("process {} on {}", first.process_of_rank(0), this_host());
+  const auto owner = fmt::format("process {} on {}", first.process_of_rank(0), host_name());
   for (const auto& second : {tiny.train(endless()), supervised, under_mpirun(2, tiny.train(endless()))}) {
     const auto outcome = run(second);
     EXPECT_EQ(outcome.status, 73) << outcome;
@@ -32,6 +26,9 @@ TEST(RunFolder, HasOneJobAtATime) {
   }
   // None of the three has disturbed the first. A supervisor that takes a stranger's last words for its own rank's ends all after 5 seconds.
   ASSERT_FALSE(wait_until([&] { return !first.running(); }, 7)) << first.error_so_far();
+  for (const int rank : {0, 1}) {
+    EXPECT_FALSE(std::filesystem::exists(tiny.folder() / "log" / fmt::format("last-words-rank-{}.json", rank))) << "of a stranger";
+  }
   const auto steps = std::ssize(tiny.steps());
   EXPECT_TRUE(wait_until([&] { return std::ssize(tiny.steps()) > steps; })) << first.error_so_far();
   first.send(SIGTERM);

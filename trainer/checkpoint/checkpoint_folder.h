@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/torch.h"
 #include "trainer/checkpoint/safetensors.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

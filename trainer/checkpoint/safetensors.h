@@ -1,6 +1,6 @@
 #pragma once
+#include "base/torch.h"
 #include "trainer/named_tensor.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

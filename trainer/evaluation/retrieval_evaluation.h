@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "base/torch.h"
 #include "cluster/communicator.h"
 #include "datasets/store/store.h"
 #include "trainer/evaluation/retrieval_metrics.h"
 #include "trainer/models/retrieval_network.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

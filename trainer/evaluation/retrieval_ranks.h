@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "trainer/torch.h"
+#include "base/torch.h"
 
 namespace duet {
 

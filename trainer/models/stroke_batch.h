@@ -1,7 +1,7 @@
 #pragma once
+#include "base/torch.h"
 #include "datasets/sketch/offsets.h"
 #include "trainer/models/module.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

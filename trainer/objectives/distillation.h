@@ -1,5 +1,5 @@
 #pragma once
-#include "trainer/torch.h"
+#include "base/torch.h"
 
 namespace duet {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <span>
 
-#include "trainer/torch.h"
+#include "base/torch.h"
 
 namespace duet {
 

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/torch.h"
 #include "trainer/objectives/batch_rows.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

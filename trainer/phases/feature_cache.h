@@ -3,7 +3,7 @@
 #include <map>
 #include <tuple>
 
-#include "trainer/torch.h"
+#include "base/torch.h"
 
 namespace duet {
 

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/torch.h"
 #include "datasets/loader/batch_stream.h"
 #include "trainer/config.h"
 #include "trainer/phases/ranks.h"
-#include "trainer/torch.h"
 
 namespace duet {
 

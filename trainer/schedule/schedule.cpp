@@ -85,6 +85,14 @@ std::int64_t Schedule::total_steps() const {
          (trains_discriminator() ? joint.discriminator_warmup : 0) + (trains_joint_generator() ? cycles * joint.generator_steps : 0);
 }
 
+std::int64_t Schedule::stage_steps(const std::string& stage) const {
+  if (stage == "strokes") return config_.generator.stroke_steps;
+  if (stage == "pairs") return config_.generator.pair_steps;
+  if (stage == "retrieval") return config_.retrieval.steps;
+  if (stage == "warmup") return config_.joint.discriminator_warmup;
+  return stage == "joint" ? config_.joint.steps : 0;
+}
+
 PhaseSteps Schedule::next(const StepCounts& counts) const {
   const auto samples = config_.run.samples_every;
   if (counts.strokes < config_.generator.stroke_steps) {

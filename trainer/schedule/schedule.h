@@ -53,6 +53,8 @@ class Schedule {
   bool trains_discriminator() const;  ///< certainty weights or rewards need one
   bool trains_joint_generator() const;
   std::int64_t total_steps() const;  ///< of the whole run
+  /// Of what is shown as a stage: strokes, pairs, retrieval, warmup, joint (its retrieval steps); 0 for any other.
+  std::int64_t stage_steps(const std::string& stage) const;
 
  private:
   PhaseSteps next_joint(const StepCounts& counts) const;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "datasets/import/photo_part.h"
 #include "datasets/import/photo_tree.h"
@@ -263,6 +265,35 @@ TEST_F(PhotoParts, ThatAreBeingWrittenAreNotAssembled) {
   }
   EXPECT_FALSE(is_store(wanted.target.store));
   assemble_photo_parts({.store = wanted.target.store});
+}
+
+/// Holds the lock of a folder for a moment.
+std::jthread passing_lock(const std::filesystem::path& folder) {
+  auto held = std::make_unique<WriterLock>(folder);
+  return std::jthread([held = std::move(held)]() mutable {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    held.reset();
+  });
+}
+
+TEST_F(PhotoParts, WhoIsJustLeavingIsWaitedFor) {
+  const auto wanted = options("pool.store");
+  import_photo_part(wanted, {1, 2});
+  {
+    const auto passing = passing_lock(folder_ / "pool.store/parts");
+    EXPECT_NO_THROW(import_photo_part(wanted, {2, 2}));
+  }
+  const auto passing = passing_lock(folder_ / "pool.store/parts/2-of-2");
+  EXPECT_NO_THROW(assemble_photo_parts({.store = wanted.target.store}));
+}
+
+TEST_F(PhotoParts, AreNotBegunWhileOthersAreAssembled) {
+  const auto wanted = options("pool.store");
+  import_photo_part(wanted, {1, 2});
+  const WriterLock assembly(folder_ / "pool.store/parts");
+  EXPECT_THAT(message_of<WriterBusy>([&] { import_photo_part(wanted, {1, 16}); }), HasSubstr("pool.store/parts"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "pool.store/parts/1-of-16"));
+  EXPECT_THAT(message_of<PartsIncomplete>([&] { assemble_photo_parts({.store = wanted.target.store}); }), HasSubstr("part 2 is missing"));
 }
 
 TEST_F(PhotoParts, WhatAKilledAssemblyLeftGoesWithTheNext) {

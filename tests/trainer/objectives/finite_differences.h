@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "trainer/torch.h"
+#include "base/torch.h"
 
 namespace duet {
 

@@ -1,0 +1,19 @@
+#include "launch/own_cores.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/torch.h"
+#include "cluster/cores.h"
+
+namespace duet {
+
+void use_own_cores(World& world, int threads) {
+  const int share = bind_to_own_cores(world);
+  const char* given = std::getenv("OMP_NUM_THREADS");
+  if (threads <= 0) threads = given != nullptr ? std::max(1, std::atoi(given)) : share;
+  at::set_num_threads(threads);
+  at::set_num_interop_threads(1);
+}
+
+}  // namespace duet
