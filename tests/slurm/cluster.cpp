@@ -93,14 +93,13 @@ void VirtualCluster::release_requeued(int job, double seconds) const {
       seconds);
   EXPECT_TRUE(requeued) << "job " << job << " was not requeued, it is " << now;
   // After the loss of a node it may start at once. As long as its former start is not cleared away (COMPLETING), the requeueing is not over
-  // and overwrites an update.
+  // and overwrites an update; a job that starts within the second of its former end fails.
   wait_until(
       [&] {
+        std::this_thread::sleep_for(std::chrono::seconds(1));
         now = state(job);
         if (now == "PENDING") call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});
-        if (now != "PENDING" && now != "COMPLETING" && now != "REQUEUED" && now != "CONFIGURING") return true;
-        std::this_thread::sleep_for(std::chrono::seconds(1));
-        return false;
+        return now != "PENDING" && now != "COMPLETING" && now != "REQUEUED" && now != "CONFIGURING";
       },
       90);
   EXPECT_THAT(now, testing::AnyOf("RUNNING", "COMPLETED")) << "job " << job << " does not start: " << field(job, "Reason");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include "base/checksum.h"
 #include "base/file.h"
@@ -88,6 +89,7 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   const auto missing = cluster().call(submit(tiny, {"--data.pool", "/nowhere/pool.store"}));
   EXPECT_EQ(missing.status, 66) << missing;
   fs::copy_file(DUET_PROGRAM, tiny.file("duet"));  // without the plugin beside it
+  fs::create_directory_symlink(fs::path(DUET_PROGRAM).parent_path() / "share", tiny.file("share"));
   auto without_cuda = submit(tiny, {"--gpus-per-node", "1"});
   without_cuda.front() = tiny.file("duet").string();
   const auto no_cuda = cluster().call(without_cuda);
@@ -171,11 +173,12 @@ TEST_F(Submission, TheLastTaskOfASweepIsQueuedAgainAndNoOther) {
   EXPECT_TRUE(wait_until([&] { return says("queued again") || says("not queued"); }, 60)) << read_file(tiny.file("out-1"));
   EXPECT_TRUE(wait_until(
       [&] {
+        std::this_thread::sleep_for(std::chrono::seconds(2));  // one that starts within the second of its former end fails
         cluster().call({"scontrol", "update", "JobId=" + last, "StartTime=now"});
         return says("continues from");
       },
       60))
-      << read_file(tiny.file("out-1"));
+      << read_file(tiny.file("out-1")) << cluster().call({"scontrol", "show", "job", last}).out;
   EXPECT_EQ(read_file(tiny.file("out-0")).find("start 2"), std::string::npos) << "the other task was started again, too";
   const auto steps = logged(0);
   EXPECT_TRUE(wait_until([&] { return logged(0) > steps; }, 60));
