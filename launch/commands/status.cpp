@@ -13,7 +13,8 @@ int run_status(std::span<const std::string> args) {
   CommandLine line{.command = "status",
                    .description =
                        "Says how runs stand, from their folders and the job queue: state, progress, rate and time left, last losses, last "
-                       "checkpoint, best validation, restarts, job, and the last words of ranks that failed. Several runs make a table.",
+                       "checkpoint, generation of the pool, best validation, restarts, job, and the last words of ranks that failed. "
+                       "Several runs make a table.",
                    .positionals = {{"RUN", "folder of a run", 1, -1}},
                    .examples = {"duet status runs/first", "duet status runs/*", "duet status runs/first --json | jq .state",
                                 "watch -n 10 duet status runs/first"}};
