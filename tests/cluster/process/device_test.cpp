@@ -14,7 +14,7 @@ TEST(Device, APluginThatIsNotThereIsNamedWithAWayOut) {
     load_cuda_backend();
     FAIL() << "a plugin was found beside the test program";
   } catch (const Unavailable& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("libduet_cuda.so"), testing::HasSubstr("--device cpu")));
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("libduet_cuda.so"), testing::HasSubstr("--run.device=cpu")));
   }
 }
 
