@@ -85,7 +85,7 @@ void BatchScript::add_options(const std::string& words) {
   std::istringstream in(words);
   for (std::string word; in >> word;) {
     if (!word.starts_with("--") || word.size() < 3) {
-      throw UsageError("--sbatch: '{}' is no option; write them as '--name=value', several with blanks between.", word);
+      throw UsageError("--sbatch: '{}': write options in their long form, '--name=value', several with blanks between.", word);
     }
     const auto equals = word.find('=');
     set_option(word.substr(2, equals == std::string::npos ? equals : equals - 2),

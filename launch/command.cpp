@@ -194,6 +194,8 @@ int run_part(const std::string& command, const std::string& description, std::sp
   if (part != parts.end()) return part->run(args.subspan(1));
   std::vector<std::string> names;
   for (const auto& candidate : parts) names.push_back(candidate.name);
+  if (args[0].starts_with('-') && !command.empty())
+    throw UsageError("first comes a command: {}. `{} --help` explains them.", fmt::join(names, ", "), program_and(command));
   const char* kind = args[0].starts_with('-') ? "option" : "command";
   throw UsageError("unknown {} '{}'.{} `{} --help` lists the commands.", kind, args[0], suggestion(args[0], names, ""),
                    program_and(command));

@@ -133,10 +133,17 @@ std::string end_of(int status) {
   return code > 128 ? fmt::format("signal {}", code - 128) : fmt::format("exit status {}", code);
 }
 
+std::string how_to_go_on(const SuperviseOptions& options) {
+  std::error_code ignored;
+  return std::filesystem::exists(options.run_folder / "checkpoints" / "latest", ignored)
+             ? "The same command continues from the last checkpoint."
+             : "There is no checkpoint yet: the same command begins anew.";
+}
+
 ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_status) {
   const auto words = words_of(options);
   if (ended == Ended::by_user) {
-    warn("the ranks were stopped at once. The same command continues from the last checkpoint.");
+    warn("the ranks were stopped at once. {}", how_to_go_on(options));
     return ExitStatus::rank_lost;
   }
   // A rank's own error explains the others' ends; that of a rank which only missed another one does not.
@@ -155,8 +162,7 @@ ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_st
   }
   const bool none = static_cast<int>(silent.size()) == options.ranks;
   if (ended == Ended::after_grace) {
-    warn("the ranks did not stop within {} and were ended. The same command continues from the last checkpoint.",
-         human_duration(options.grace_seconds));
+    warn("the ranks did not stop within {} and were ended. {}", human_duration(options.grace_seconds), how_to_go_on(options));
     return ExitStatus::rank_lost;
   }
   const int code = WIFEXITED(launcher_status) ? WEXITSTATUS(launcher_status) : 0;
@@ -167,7 +173,7 @@ ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_st
     for (const auto& [rank, last] : words) {  // who waited for it may know more: that it is stopped, and where
       if (is_error(last) && !last.secondary) warn("rank {}: {}", rank, last.message);
     }
-    warn("rank {} was lost ({}). The same command continues from the last checkpoint.", fmt::join(silent, ", "), end_of(launcher_status));
+    warn("rank {} was lost ({}). {}", fmt::join(silent, ", "), end_of(launcher_status), how_to_go_on(options));
     return ExitStatus::rank_lost;
   }
   bool interrupted = false;
@@ -177,7 +183,7 @@ ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_st
       return last.status;
     }
     if (last.secondary) {
-      warn("rank {} was ended from outside. The same command continues from the last checkpoint.", rank);
+      warn("rank {} was ended from outside. {}", rank, how_to_go_on(options));
       return ExitStatus::rank_lost;
     }
     interrupted = interrupted || last.status == ExitStatus::interrupted;

@@ -103,8 +103,6 @@ int train(const ResolvedConfig& resolved, World& world) {
       device_gradients = selected.backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
     }
   }
-  describe_run(resolved, world, selected.name);
-
   const Ranks ranks{world.control(), device_gradients ? *device_gradients : world.gradients(), world.statistics(), world.data()};
   TrainerOptions options;
   options.local_rank = world.local_rank();
@@ -118,6 +116,7 @@ int train(const ResolvedConfig& resolved, World& world) {
   options.configuration = fingerprint_json(config);
   if (lock) options.may_publish = [&] { return lock->still_mine(); };
   Trainer trainer(config, ranks, device, std::move(options));
+  describe_run(resolved, world, selected.name);  // not before: a refused start must not hide how the run was begun
   const auto outcome = trainer.run();
   if (!outcome.complete) {
     const auto message =
@@ -260,6 +259,10 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor 
       "most {} MiB, activations come on top\n",
       bytes * 4 / 1e6, config.checkpoint.keep_last + 1, bytes * 5 / 1e6, config.data.cache_mebibytes);
   if (!config.run.folder.empty()) {
+    if (const auto found = find_checkpoint(std::filesystem::path(config.run.folder) / "checkpoints"); found.checkpoint) {
+      found.checkpoint->check_configuration(fingerprint_json(config));
+      plan += fmt::format("  continues from {}\n", found.checkpoint->folder().string());
+    }
     auto folder = std::filesystem::absolute(config.run.folder);
     while (!std::filesystem::exists(folder)) folder = folder.parent_path();
     const auto free = static_cast<double>(std::filesystem::space(folder).available);

@@ -32,7 +32,7 @@ for stage in strokes pairs joint; do
   answer=$("$program" submit train "${common[@]}" --run.folder="$prefix-$stage" "${options[@]}" "${after[@]}" "$@" --json) || {
     status=$?
     [ ${#submitted[@]} -eq 0 ] || scancel "${submitted[@]}"
-    echo "chain.sh: the stage '$stage' was refused; nothing of the chain is in the queue." >&2
+    echo "chain.sh: the stage '$stage' was refused; what this call had submitted is out of the queue again." >&2
     exit "$status"
   }
   job=$(sed -n 's/^ *"job": "\([0-9]*\)".*/\1/p' <<<"$answer")

@@ -4,10 +4,13 @@
 
 namespace duet {
 
+void check_no_store(const std::filesystem::path& store) {
+  if (is_store(store)) throw CannotCreate("{}: there is a store already. Add to it with --append, or name another.", store.string());
+}
+
 StoreWriter open_target(const ImportTarget& target, StoreKind kind, const StoreOptions& options) {
   if (!target.append) {
-    if (is_store(target.store))
-      throw CannotCreate("{}: there is a store already. Add to it with --append, or name another.", target.store.string());
+    check_no_store(target.store);
     return StoreWriter::create(target.store, kind, options);
   }
   auto writer = StoreWriter::append(target.store, options.shard_bytes);

@@ -23,6 +23,9 @@ struct ImportTarget {
   std::filesystem::path list_file = {};  ///< every item left out, with its reason, one a line; empty: none is written
 };
 
+/// Throws CannotCreate when there is a store: an import makes a new one, or appends.
+void check_no_store(const std::filesystem::path& store);
+
 /// The writer of an import. Throws CannotCreate when there is a store already and target.append is not set, UsageError when the store to
 /// append to is of another kind.
 StoreWriter open_target(const ImportTarget& target, StoreKind kind, const StoreOptions& options);

@@ -130,9 +130,9 @@ std::vector<FoundPart> complete_parts(const fs::path& store, const std::map<int,
     for (int number = 1; number <= of; ++number) {
       if (std::ranges::none_of(parts, [&](const FoundPart& found) { return found.part.number == number; })) missing.push_back(number);
     }
-    lacking += fmt::format("of {} parts, part {} {} missing or unfinished. Import {} with `--part {}/{}`{}, then assemble again. ", of,
-                           listed(missing), missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "it" : "them", missing.front(), of,
-                           missing.size() == 1 ? "" : " and so on");
+    lacking += fmt::format("{}of {} parts, part {} {} missing or unfinished. Import {} with `--part {}/{}`{}, then assemble again.",
+                           lacking.empty() ? "" : " ", of, listed(missing), missing.size() == 1 ? "is" : "are",
+                           missing.size() == 1 ? "it" : "them", missing.front(), of, missing.size() == 1 ? "" : " and so on");
   }
   if (complete.empty() && lacking.empty())
     throw PartsIncomplete("{}: holds no parts to assemble. `duet import photos DIR… --out {} --part 1/8` makes the first of eight.",
@@ -295,10 +295,12 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
   share.check();
   const auto& store = options.target.store;
   const auto existing = options.target.append ? Store::open(store) : nullptr;
-  if (existing != nullptr)
+  if (existing != nullptr) {
     check_kind(store, existing->kind(), StoreKind::pool);
-  else
+  } else {
+    check_no_store(store);
     check_new_store(store);
+  }
   const auto exclude_like = open_exclude_like(options.exclude_like);
   const PhotoWalk early(options.folders);  // says that a folder is missing before anything is made
 

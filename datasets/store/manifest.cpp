@@ -198,6 +198,8 @@ std::int64_t read_newest_generation(const std::filesystem::path& store) {
   const auto file = pointer_file(store);
   if (!is_store(store)) {
     std::error_code ignored;
+    if (!std::filesystem::exists(store, ignored))
+      throw InputMissing("{}: there is no such store. `duet import` and `duet synth` make stores.", store.string());
     throw InputMissing("{}: is no store: there is no manifest.json in it. {}", store.string(),
                        std::filesystem::exists(store / kPartsFolder, ignored)
                            ? "Parts of an import lie in it: once all are there, `duet store assemble` makes them a store."

@@ -27,7 +27,7 @@ bool is_ours(const std::string& name) {
 }
 
 void refuse_existing(const fs::path& path) {
-  if (is_store(path)) throw CannotCreate("{}: is a store already. Choose another name, or add to it with --append.", path.string());
+  if (is_store(path)) throw CannotCreate("{}: is a store already. Choose another name, or remove it.", path.string());
 }
 
 /// What a writer that was killed left behind: shards that no manifest names, and manifests to which manifest.json does not point yet.

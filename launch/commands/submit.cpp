@@ -115,9 +115,11 @@ void check_further_options(const std::string& words) {
       {"--job-name", "use --name of duet submit"},
       {"--nodes", "give it to duet submit itself"},
       {"--ntasks", "use --nodes and --tasks-per-node of duet submit"},
+      {"--no-requeue", "use --max-restarts 0 of duet submit"},
       {"--ntasks-per-node", "use --tasks-per-node of duet submit"},
       {"--open-mode", "each start of the job appends to one log"},
-      {"--output", "the log lies in the run's folder, where `duet status` finds it"}};
+      {"--output", "the log lies in the run's folder, where `duet status` finds it"},
+      {"--test-only", "duet submit has sbatch check the script before it submits it"}};
   static const std::map<std::string, std::string> long_name = {{"-a", "--array"},      {"-c", "--cpus-per-task"}, {"-D", "--chdir"},
                                                                {"-d", "--dependency"}, {"-J", "--job-name"},      {"-N", "--nodes"},
                                                                {"-n", "--ntasks"},     {"-o", "--output"}};
@@ -127,6 +129,10 @@ void check_further_options(const std::string& words) {
     if (const auto known = long_name.find(word.substr(0, 2)); known != long_name.end()) name = known->second;
     if (const auto found = refused.find(name); found != refused.end())
       throw UsageError("--sbatch '{}': {}: {}.", words, word, found->second);
+    if (name == "--signal" && word.find("=B:USR2@") == std::string::npos)
+      throw UsageError(
+          "--sbatch '{}': {}: it is USR2 to the batch script that makes the job save; only its seconds may differ: --signal=B:USR2@300.",
+          words, word);
   }
 }
 

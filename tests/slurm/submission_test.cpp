@@ -78,7 +78,8 @@ TEST_F(Submission, WhatCannotRunIsNotQueued) {
   EXPECT_EQ(unknown.status, 64) << unknown;
   EXPECT_THAT(unknown.error, HasSubstr("--after 987654"));
   EXPECT_EQ(cluster().call(submit(tiny, {"--stage-to", "here"})).status, 64);
-  for (const auto* further : {"--array=1-4", "--exclusive --nodes=2", "--ntasks-per-node 2", "-N2", "--output=elsewhere"}) {
+  for (const auto* further :
+       {"--array=1-4", "--exclusive --nodes=2", "--ntasks-per-node 2", "-N2", "--output=elsewhere", "--signal=USR1@60", "--no-requeue"}) {
     const auto refused = cluster().call(submit(tiny, {"--sbatch", further}));
     EXPECT_EQ(refused.status, 64) << refused;
     EXPECT_THAT(refused.error, HasSubstr("--sbatch")) << further;

@@ -53,7 +53,8 @@ TEST(Checkpoints, WhenAllAreDamagedNothingIsBegunAnew) {
 
 TEST(Checkpoints, ThoseOfAnotherConfigurationAreRefusedWithBothValues) {
   const TinyRun tiny(finished_run());
-  for (const auto& ranks : {Words(), Words{"--ranks", "2"}}) {
+  const auto begun_as = read_file(tiny.folder() / "config.cfg");
+  for (const auto& ranks : {Words(), Words{"--ranks", "2"}, Words{"--dry-run"}}) {
     const auto outcome = run(tiny.train({"--retrieval.batch=4", "--joint.certainty=0.5"}) + ranks);
     EXPECT_EQ(outcome.status, 64) << outcome;
     EXPECT_THAT(outcome.error,
@@ -61,6 +62,7 @@ TEST(Checkpoints, ThoseOfAnotherConfigurationAreRefusedWithBothValues) {
                       HasSubstr("joint.certainty: \"1\" in the checkpoint, \"0.5\" now"), HasSubstr("another --run.folder")));
   }
   EXPECT_EQ(tiny.latest().filename(), "step-00000030");
+  EXPECT_EQ(read_file(tiny.folder() / "config.cfg"), begun_as);
 }
 
 }  // namespace

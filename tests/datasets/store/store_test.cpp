@@ -187,7 +187,7 @@ TEST(Store, OffsetScaleIsTheStandardDeviationOverTrainingSketches) {
 
 TEST(Store, NamesWhatIsMissing) {
   const TemporaryFolder folder;
-  EXPECT_THAT(message_of<InputMissing>([&] { Store::open(folder / "none"); }), HasSubstr("none: is no store"));
+  EXPECT_THAT(message_of<InputMissing>([&] { Store::open(folder / "none"); }), HasSubstr("none: there is no such store"));
   const auto path = make_pairs(folder.path(), 10);
   EXPECT_THAT(message_of<InputMissing>([&] { Store::open(path, 7); }), HasSubstr("has no generation 7"));
   EXPECT_THAT(message_of<UsageError>([&] { Store::open(path)->view("validation"); }),
