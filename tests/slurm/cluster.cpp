@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <regex>
 #include <sstream>
 #include <stdexcept>
@@ -92,13 +93,19 @@ void VirtualCluster::release_requeued(int job, double seconds) const {
       },
       seconds);
   EXPECT_TRUE(requeued) << "job " << job << " was not requeued, it is " << now;
-  // After the loss of a node it may start at once. As long as its former start is not cleared away (COMPLETING), the requeueing is not over
-  // and overwrites an update; a job that starts within the second of its former end fails.
+  // After the loss of a node it may start at once. As long as its former start is not cleared away, the requeueing is not over and
+  // overwrites an update, and for some seconds more the nodes refuse to launch tasks of that job.
+  auto pending_since = std::chrono::steady_clock::now();
   wait_until(
       [&] {
-        std::this_thread::sleep_for(std::chrono::seconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
         now = state(job);
-        if (now == "PENDING") call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});
+        const auto clock = std::chrono::steady_clock::now();
+        if (now != "PENDING") pending_since = clock;
+        if (clock - pending_since > std::chrono::seconds(5)) {
+          call({"scontrol", "update", fmt::format("JobId={}", job), "StartTime=now"});
+          pending_since = clock;
+        }
         return now != "PENDING" && now != "COMPLETING" && now != "REQUEUED" && now != "CONFIGURING";
       },
       90);

@@ -174,7 +174,7 @@ TEST_F(Submission, TheLastTaskOfASweepIsQueuedAgainAndNoOther) {
   EXPECT_TRUE(wait_until([&] { return says("queued again") || says("not queued"); }, 60)) << read_file(tiny.file("out-1"));
   EXPECT_TRUE(wait_until(
       [&] {
-        std::this_thread::sleep_for(std::chrono::seconds(2));  // one that starts within the second of its former end fails
+        std::this_thread::sleep_for(std::chrono::seconds(6));  // until the nodes have forgotten its former start
         cluster().call({"scontrol", "update", "JobId=" + last, "StartTime=now"});
         return says("continues from");
       },
