@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "base/text.h"
+
 namespace duet {
 namespace {
 
@@ -24,7 +26,7 @@ void log_line(const std::string& message) {
   const std::lock_guard lock(mutex);
   // Under a launcher the terminal's last line may be another rank's.
   static const bool shares_terminal = std::getenv("DUET_TERMINAL_COLUMNS") != nullptr;
-  write_whole((transient.empty() && !shares_terminal ? "" : kClearLine) + prefix + message + "\n" + transient);
+  write_whole((transient.empty() && !shares_terminal ? "" : kClearLine) + prefix + printable_lines(message) + "\n" + transient);
 }
 
 void show_transient(const std::string& text) {

@@ -6,7 +6,8 @@
 
 namespace duet {
 
-/// One line on standard error, written whole: "duet: message". Thread-safe. The rank is put in front once set_log_rank() was called.
+/// One line on standard error, written whole: "duet: message", of which a terminal obeys nothing (printable_lines()). Thread-safe. The rank
+/// is put in front once set_log_rank() was called.
 void log_line(const std::string& message);
 void set_log_rank(int rank, int ranks);
 

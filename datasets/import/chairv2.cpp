@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/image/perceptual_hash.h"
 #include "datasets/image/similarity_index.h"
 #include "datasets/import/ordered_workers.h"
 #include "datasets/import/pickle.h"
-#include "datasets/import/utf8.h"
 #include "datasets/sketch/sketch.h"
 #include "datasets/store/splits.h"
 #include "datasets/store/store.h"

@@ -1,8 +1,8 @@
 #include "datasets/import/photo_candidates.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/image/perceptual_hash.h"
-#include "datasets/import/utf8.h"
 
 namespace duet {
 

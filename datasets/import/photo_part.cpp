@@ -6,7 +6,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "datasets/import/utf8.h"
+#include "base/text.h"
 
 namespace duet {
 

@@ -14,10 +14,10 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "datasets/import/photo_part.h"
 #include "datasets/import/photo_selection.h"
-#include "datasets/import/utf8.h"
 #include "datasets/store/folder.h"
 #include "datasets/store/identity.h"
 #include "datasets/store/writer_lock.h"

@@ -1,8 +1,7 @@
 #include "datasets/import/pickle_cursor.h"
+#include "base/text.h"
 
 #include <charconv>
-
-#include "datasets/import/utf8.h"
 
 namespace duet {
 

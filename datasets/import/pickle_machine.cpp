@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/import/pickle_cursor.h"
-#include "datasets/import/utf8.h"
 
 namespace duet {
 

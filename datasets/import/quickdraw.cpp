@@ -8,9 +8,9 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "datasets/import/fingerprint_set.h"
 #include "datasets/import/line_reader.h"
-#include "datasets/import/utf8.h"
 #include "datasets/sketch/sketch.h"
 #include "datasets/store/store.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "datasets/import/utf8.h"
+#include "base/text.h"
 
 namespace duet {
 

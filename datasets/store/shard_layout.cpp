@@ -10,11 +10,4 @@ hid_t make_id_type(std::size_t width) {
   return type;
 }
 
-std::string printable(std::string text) {
-  for (auto& character : text) {
-    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
-  }
-  return text;
-}
-
 }  // namespace duet

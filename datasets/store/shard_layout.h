@@ -1,8 +1,8 @@
 #pragma once
 #include <hdf5.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
 
 namespace duet {
 
@@ -11,8 +11,5 @@ inline constexpr std::int32_t kShardVersion = 1;
 
 /// Fixed length, padded with zeros; an id may fill it. To be closed by the caller.
 hid_t make_id_type(std::size_t width);
-
-/// Text from a file as it may stand in a message: control characters replaced.
-std::string printable(std::string text);
 
 }  // namespace duet

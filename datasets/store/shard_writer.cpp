@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/text.h"
 #include "datasets/store/hdf5.h"
 #include "datasets/store/sample_checksum.h"
 #include "datasets/store/shard.h"

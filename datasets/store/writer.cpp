@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "datasets/store/folder.h"
 #include "datasets/store/shard.h"
 #include "datasets/store/shard_layout.h"

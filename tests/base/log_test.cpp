@@ -21,5 +21,11 @@ TEST(Log, LinesComeAboveTheTransientOne) {
             "duet: done\n");
 }
 
+TEST(Log, NamesGiveTheTerminalNoCommands) {
+  testing::internal::CaptureStderr();
+  warn("photo '{}' is left out", "\x1b]0;owned\x07");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "duet: warning: photo '\\x1b]0;owned\\x07' is left out\n");
+}
+
 }  // namespace
 }  // namespace duet

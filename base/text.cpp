@@ -1,6 +1,8 @@
-#include "datasets/import/utf8.h"
+#include "base/text.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace duet {
 
@@ -22,6 +24,26 @@ std::size_t character_length(std::string_view text, std::size_t at) {
     return follows(1) && follows(2) && follows(3) ? 4 : 0;
   }
   return 0;
+}
+
+/// Whether a terminal would do something else than show it: C0 and C1 controls, DEL, separators of lines, and what turns the direction in
+/// which the following is written (embeddings, overrides, isolates).
+bool is_command(std::uint32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+}
+
+/// Appends the character at `at`, or each of its bytes as \xNN; `at` moves behind it.
+void append_printable(std::string_view text, std::size_t& at, std::string& out) {
+  const auto length = character_length(text, at);
+  auto next = at;
+  const bool plain = length > 0 && !is_command(next_utf8(text, next));
+  const auto bytes = text.substr(at, std::max<std::size_t>(length, 1));
+  at += bytes.size();
+  if (plain) {
+    out += bytes;
+    return;
+  }
+  for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
 }
 
 }  // namespace
@@ -60,20 +82,21 @@ bool append_utf8(std::uint32_t code, std::string& out) {
 std::string printable(std::string_view text, std::size_t bytes) {
   std::string out;
   std::size_t at = 0;
-  while (at < text.size() && out.size() < bytes) {
-    const auto length = character_length(text, at);
-    const auto first = static_cast<unsigned char>(text[at]);
-    // C1 controls (U+0080 … U+009F) are commands to some terminals.
-    const bool control = first < 0x20 || first == 0x7F || (length == 2 && first == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
-    if (length == 0 || control) {
-      out += fmt::format("\\x{:02x}", first);
-      ++at;
+  while (at < text.size() && out.size() < bytes) append_printable(text, at, out);
+  return at < text.size() ? out + "…" : out;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] == '\n' || text[at] == '\t') {
+      out += text[at++];
     } else {
-      out += text.substr(at, length);
-      at += length;
+      append_printable(text, at, out);
     }
   }
-  return at < text.size() ? out + "…" : out;
+  return out;
 }
 
 }  // namespace duet
