@@ -2,12 +2,14 @@
 
 #include <xxhash.h>
 
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <memory>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace duet {
 
@@ -15,14 +17,14 @@ std::uint64_t checksum(std::span<const std::byte> bytes) { return XXH3_64bits(by
 
 std::uint64_t checksum_of_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw InputMissing("{}: cannot be opened for reading.", file.string());
+  if (!stream) throw_cannot_read(file, errno);
   std::unique_ptr<XXH3_state_t, void (*)(XXH3_state_t*)> state(XXH3_createState(), [](XXH3_state_t* s) { XXH3_freeState(s); });
   XXH3_64bits_reset(state.get());
   std::vector<char> block(1 << 20);
   while (stream.read(block.data(), static_cast<std::streamsize>(block.size())) || stream.gcount() > 0) {
     XXH3_64bits_update(state.get(), block.data(), static_cast<std::size_t>(stream.gcount()));
   }
-  if (stream.bad()) throw DataError("{}: reading failed half-way.", file.string());
+  if (stream.bad()) throw_cannot_read(file, errno);
   return XXH3_64bits_digest(state.get());
 }
 

@@ -10,7 +10,7 @@ namespace duet {
 /// XXH3, 64 bit: the checksum of every sample, shard and checkpoint file. Detects damage, not malice.
 std::uint64_t checksum(std::span<const std::byte> bytes);
 
-/// The same over a file, streamed. Throws InputMissing or DataError naming the file.
+/// The same over a file, streamed. Throws as throw_cannot_read() does (base/file.h).
 std::uint64_t checksum_of_file(const std::filesystem::path& file);
 
 /// 16 lower-case hexadecimal digits, and back (throws DataError).

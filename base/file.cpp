@@ -39,11 +39,34 @@ void write_all(int descriptor, std::string_view content, const std::filesystem::
 
 }  // namespace
 
+void throw_cannot_read(const std::filesystem::path& file, int error) {
+  const auto reason = std::strerror(error);
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+      throw Unavailable(
+          "{}: cannot be opened: {}. The file itself may be whole: raise the limit of open files (`ulimit -n`; it is {} here).",
+          file.string(), reason, ::sysconf(_SC_OPEN_MAX));
+    case ENOMEM:
+      throw Unavailable("{}: cannot be read: {}. The file itself may be whole: give the job more memory.", file.string(), reason);
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+      throw InputMissing("{}: cannot be read: {}.", file.string(), reason);
+    default:
+      throw CannotWrite("{}: cannot be read: {}. Nothing is known of its content: see to its permissions and to the disk or file server.",
+                        file.string(), reason);
+  }
+}
+
 void write_file_atomically(const std::filesystem::path& file, std::string_view content) {
   auto temporary = file;
   temporary += fmt::format(".partial-{}", ::getpid());
   try {
-    Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    ::unlink(temporary.c_str());  // of an earlier process of this number; a link that somebody put there is not followed
+    Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode));
     if (descriptor.value() < 0) throw CannotWrite("{}: cannot be created: {}.", file.string(), std::strerror(errno));
     write_all(descriptor.value(), content, file);
     if (::fsync(descriptor.value()) != 0) throw CannotWrite("{}: cannot be synced: {}.", file.string(), std::strerror(errno));
@@ -65,9 +88,7 @@ void write_file_atomically(const std::filesystem::path& file, std::span<const st
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes) {
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (descriptor.value() < 0 || ::fstat(descriptor.value(), &status) != 0) {
-    throw InputMissing("{}: cannot be read: {}.", file.string(), std::strerror(errno));
-  }
+  if (descriptor.value() < 0 || ::fstat(descriptor.value(), &status) != 0) throw_cannot_read(file, errno);
   if (!S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
   if (static_cast<std::uint64_t>(status.st_size) > limit_bytes) {
     throw DataError("{}: has {} bytes; at most {} are read here. Is it the right file?", file.string(), status.st_size, limit_bytes);
@@ -77,14 +98,15 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit_byt
   while (filled < content.size()) {
     const auto got = ::read(descriptor.value(), content.data() + filled, content.size() - filled);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) throw DataError("{}: ended after {} of {} bytes.", file.string(), filled, content.size());
+    if (got < 0) throw_cannot_read(file, errno);
+    if (got == 0) throw DataError("{}: ended after {} of {} bytes.", file.string(), filled, content.size());
     filled += static_cast<std::size_t>(got);
   }
   return content;
 }
 
 void append_line(const std::filesystem::path& file, std::string_view line) {
-  Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
   if (descriptor.value() < 0) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
   write_all(descriptor.value(), std::string(line) + '\n', file);
 }

@@ -9,12 +9,20 @@
 
 namespace duet {
 
+/// What files are created with: all that the umask grants, so that a folder shared by a group stays usable by all of it.
+inline constexpr unsigned kFileMode = 0666;
+
+/// Throws what a failed open() or read() for reading means, from errno's value: InputMissing where there is no such file, Unavailable at a
+/// limit of the machine (open files, memory), CannotWrite (the status of I/O errors) where it cannot be read now: permission, a failing
+/// disk or server. Never DataError: of the content nothing is known.
+[[noreturn]] void throw_cannot_read(const std::filesystem::path& file, int error);
+
 /// Writes beside `file` under a temporary name, syncs, renames, syncs the folder: after a crash there is the old content or the new, never
 /// a part. Throws CannotWrite naming the file and the system's reason (disk full, permission).
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> content);
 
-/// The whole file. Throws InputMissing, or DataError when it is larger than `limit_bytes`.
+/// The whole file. Throws as throw_cannot_read() does, InputMissing for a folder, and DataError when it is larger than `limit_bytes`.
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes = 64 << 20);
 
 /// Appends one line and flushes it to the system (not to the disk). For logs: several processes may append to one file.

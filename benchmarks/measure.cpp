@@ -56,7 +56,7 @@ void Findings::print(bool json) const {
     text += fmt::format("  {:<56} {:>10.{}f} {:>10.{}f} {}\n", row.what, row.median, digits, row.fastest, digits, row.unit);
     rows.push_back({{"what", row.what}, {"median", row.median}, {"fastest", row.fastest}, {"unit", row.unit}});
   }
-  if (json) text = Json{{"title", title_}, {"rows", rows}}.dump() + "\n";
+  if (json) text = json_text(Json{{"title", title_}, {"rows", rows}}) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 

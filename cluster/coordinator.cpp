@@ -75,7 +75,7 @@ Directive Coordinator::next() {
       message = {{"error", error.what()}, {"status", static_cast<int>(error.status())}};
     }
   }
-  auto text = message.dump(-1, ' ', false, Json::error_handler_t::replace);  // an error may quote a file's bytes
+  auto text = json_text(message);  // an error may quote a file's bytes
   control_.broadcast_string(text, 0);
   message = parse_json(text, kSubject);
   if (message.contains("error")) {

@@ -68,7 +68,7 @@ bool write_last_words(ExitStatus status, const std::string& message) {
                      {"job", own_job()},      {"started", own_start},
                      {"time", unix_seconds()}};
   try {
-    write_file_atomically(final_path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_file_atomically(final_path, json_text(json, 2) + "\n");
     on_disk = true;
   } catch (const Error&) {
     // The caller reports the error itself on standard error.
@@ -82,7 +82,7 @@ void withdraw_last_words() {
 
 void leave_because_of_peer() {
   if (begun && !written.exchange(true)) {
-    const int file = ::open(handler_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int file = ::open(handler_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode);
     if (file >= 0) {
       timespec now;
       ::clock_gettime(CLOCK_REALTIME, &now);

@@ -30,7 +30,7 @@ void write_owner(const std::filesystem::path& folder, const RunOwner& owner) {
     json["slurm_job"] = owner.slurm_job;
     json["slurm_restarts"] = owner.slurm_restarts;
   }
-  write_file_atomically(folder / "owner.json", json.dump(2) + "\n");
+  write_file_atomically(folder / "owner.json", json_text(json, 2) + "\n");
 }
 
 std::string name_of(const RunOwner& owner) {
@@ -61,7 +61,7 @@ bool try_lock(int file, int how, const std::filesystem::path& folder) {
 }
 
 int open_lock(const std::filesystem::path& lock) {
-  const int file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
   if (file < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
   return file;
 }

@@ -40,7 +40,7 @@ std::vector<Alike> alike_of(const ResolvedConfig& config) {
   std::vector<Alike> alike = {{Alike::Kind::program, "program", program_identity()}};
   const auto libraries = versions(false);
   for (const auto& [name, version] : libraries.items())
-    alike.push_back({Alike::Kind::program, name, version.is_string() ? version.get<std::string>() : version.dump()});
+    alike.push_back({Alike::Kind::program, name, version.is_string() ? version.get<std::string>() : json_text(version)});
   for (const auto& option : config_table()) {
     if (!may_differ(option.name)) alike.push_back({Alike::Kind::option, option.name, option.get(config.values)});
   }
@@ -74,7 +74,7 @@ SelectedDevice select_device_of_fitting_ranks(const ResolvedConfig& config, Worl
     }
   }
   std::vector<RankFacts> all;
-  for (const auto& text : world.control().all_gather_strings(to_json(facts).dump(-1, ' ', false, Json::error_handler_t::replace)))
+  for (const auto& text : world.control().all_gather_strings(json_text(to_json(facts))))
     all.push_back(rank_facts_from_json(parse_json(text, "a rank's facts")));
   require_fitting_ranks(all);
   if (const auto remark = remark_on(all); world.rank() == 0 && !remark.empty()) warn("{}", remark);

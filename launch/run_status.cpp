@@ -197,7 +197,7 @@ std::string endpoint_of(const RunStatus& status) {
 
 void write_submitted_job(const fs::path& run_folder, const SubmittedJob& job) {
   const Json json{{"id", job.id}, {"kind", job.kind}, {"script", job.script}, {"log", job.log}, {"submitted", job.submitted}};
-  write_file_atomically(run_folder / "job.json", json.dump(2) + "\n");
+  write_file_atomically(run_folder / "job.json", json_text(json, 2) + "\n");
 }
 
 std::optional<SubmittedJob> read_submitted_job(const fs::path& run_folder) {

@@ -62,7 +62,7 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
                          {"threads", at::get_num_threads()},
                          {"data", data},
                          {"versions", versions(config.values.run.device == "cuda")}};
-  write_file_atomically(folder / "environment.json", environment.dump(2) + "\n");
+  write_file_atomically(folder / "environment.json", json_text(environment, 2) + "\n");
 }
 
 // Of all that a launcher started, whether or not they see each other.

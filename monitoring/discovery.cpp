@@ -24,7 +24,7 @@ void write_scrape_targets(const std::filesystem::path& run_folder, const std::ve
     content.push_back({{"targets", std::move(list)}, {"labels", std::move(labels)}});
   }
   try {
-    write_file_atomically(run_folder / kFile, content.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_file_atomically(run_folder / kFile, json_text(content, 2) + "\n");
   } catch (const Error& error) {
     warn("{} Prometheus will not find this run by itself.", error.what());
   }

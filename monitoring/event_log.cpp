@@ -15,7 +15,7 @@ namespace {
 // False for a line that is no object: unfinished (the end of the file came before the line's), or damaged.
 bool parse_line(const std::string& line, bool is_whole, Json& event) {
   if (!is_whole) return false;
-  event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  event = parse_json_line(line);
   return event.is_object();
 }
 
@@ -81,7 +81,7 @@ void EventLog::write(Json event) {
   if (!event.contains("time")) event["time"] = unix_seconds();
   const std::lock_guard lock(mutex_);
   try {
-    append_line(file_, event.dump(-1, ' ', false, Json::error_handler_t::replace));
+    append_line(file_, json_text(event));
     failed_ = false;
   } catch (const Error& error) {
     if (!failed_) warn("{} Lines are left out of it until it can be written again.", error.what());

@@ -93,7 +93,7 @@ Answer answer(const HttpPages& pages, std::string_view method, std::string_view 
   }
   if (path == "/status") {
     const auto status = pages.status ? pages.status() : Json::object();
-    return {200, status.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", "application/json"};
+    return {200, json_text(status, 2) + "\n", "application/json"};
   }
   return {404, "There are /metrics, /healthz, /readyz and /status.\n"};
 }

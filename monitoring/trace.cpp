@@ -39,14 +39,13 @@ constexpr std::size_t kMostBuffered = 1 << 16;
 constexpr std::size_t kWriteAt = 1 << 13;
 constexpr auto kWriteEvery = std::chrono::milliseconds(200);
 
-std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(const std::string& text) { return json_text(Json(text)); }
 
 double microseconds(std::int64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
 
 /// Metadata events that viewers do not know are passed over by them.
 std::string metadata(const char* name, int rank, int thread, const Json& args) {
-  return fmt::format(R"({{"name":"{}","ph":"M","pid":{},"tid":{},"args":{}}})", name, rank, thread,
-                     args.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return fmt::format(R"({{"name":"{}","ph":"M","pid":{},"tid":{},"args":{}}})", name, rank, thread, json_text(args));
 }
 
 Json to_json(const ClockReading& clock) {

@@ -84,7 +84,7 @@ class RankTrace {
       const bool unfinished = in_.eof();
       if (line.ends_with(',')) line.pop_back();
       if (line == "[" || line == "]" || line.empty()) continue;
-      auto event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      auto event = parse_json_line(line);
       if (event.is_object()) return event;
       if (!unfinished) damaged();
     }
@@ -101,7 +101,7 @@ class RankTrace {
     for (std::string line; std::getline(in, line);) {
       if (!line.starts_with(R"({"name":"clock")")) continue;
       if (line.ends_with(',')) line.pop_back();
-      const auto event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      const auto event = parse_json_line(line);
       if (!event.is_object()) continue;
       const auto args = member<Json>(event, "args", file_.string());
       const auto nanoseconds = [&](const char* key) { return static_cast<std::int64_t>(member<double>(args, key, file_.string()) * 1000); };
@@ -292,7 +292,7 @@ class Output {
     out_.open(partial_, std::ios::binary | std::ios::trunc);
     if (!out_) throw CannotCreate("{}: cannot be created: {}.", partial_.string(), std::strerror(errno));
   }
-  void write(const Json& event) { out_ << (events++ == 0 ? "[\n" : ",\n") << event.dump(-1, ' ', false, Json::error_handler_t::replace); }
+  void write(const Json& event) { out_ << (events++ == 0 ? "[\n" : ",\n") << json_text(event); }
   void finish() {
     out_ << (events == 0 ? "[\n]\n" : "\n]\n");
     out_.close();

@@ -87,7 +87,7 @@ RunLog::~RunLog() {
 
 void RunLog::publish(Communicator& control) {
   const Json own{{"host", host_name()}, {"address", server_ ? server_->address() : ""}};
-  const auto all = control.all_gather_strings(own.dump());
+  const auto all = control.all_gather_strings(json_text(own));
   if (rank_ != 0) return;
   std::vector<ScrapeTarget> targets;
   for (const auto& text : all) {

@@ -286,7 +286,7 @@ struct Trainer::Impl : DirectiveSource {
 
   void write_results() {
     require_ownership();
-    if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", results.dump(2) + "\n");
+    if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", json_text(results, 2) + "\n");
   }
 
   void draw_samples(const std::string& stage) {

@@ -99,7 +99,7 @@ void PhotoPartWriter::add(const Candidate& candidate) {
     line["hash"] = to_hex(candidate.hash);
     line["distance"] = candidate.distance;
   }
-  lines_ << line.dump() << '\n';
+  lines_ << json_text(line) << '\n';
   if (!lines_) throw CannotWrite("{}: cannot be written; is the disk full?", (folder_ / kCandidates).string());
   ++part_.candidates;
   if (candidate.kind != Candidate::Kind::photo) return;
@@ -121,7 +121,7 @@ void PhotoPartWriter::commit() {
                        {"photos", part_.photos},
                        {"candidates", part_.candidates},
                        {"checksum", to_hex(checksum_of_file(folder_ / kCandidates))}};
-  write_file_atomically(folder_ / kRecord, record.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(folder_ / kRecord, json_text(record, 2) + "\n");
 }
 
 PhotoPartReader::PhotoPartReader(fs::path folder, PhotoPart part)

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "datasets/import/photo_part.h"
 #include "datasets/import/photo_selection.h"
 #include "datasets/store/folder.h"
@@ -107,7 +108,7 @@ void require_one_import(const std::vector<FoundPart>& parts) {
       const auto own = part.settings.value(key, Json());
       if (own != value)
         throw DataError("{}: was imported with another '{}' ({}) than part 1 ({}). Import it again with the options of the others.",
-                        folder.string(), key, own.dump(), value.dump());
+                        folder.string(), key, json_text(own), json_text(value));
     }
   }
 }
@@ -239,7 +240,7 @@ void require_complete(const fs::path& store) {
 
 /// Equal for the same parts, and for no others: by it a generation is recognised as theirs.
 std::string identity_of(const std::vector<FoundPart>& parts) {
-  std::string text = parts.front().part.settings.dump();
+  std::string text = json_text(parts.front().part.settings);
   for (const auto& [folder, part] : parts) text += fmt::format("\n{} {} {}", part.photos, part.candidates, to_hex(part.checksum));
   return to_hex(checksum(bytes_of(text)));
 }
@@ -355,7 +356,7 @@ ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHo
     throw DataError("{}: the parts were imported to {}, but {}. Import them again{}.", subject,
                     settings.value("append_to", Json()).is_null()
                         ? "make a new store"
-                        : fmt::format("be added to {}", settings.value("append_to", Json()).dump()),
+                        : fmt::format("be added to {}", json_text(settings.value("append_to", Json()))),
                     existing == nullptr ? "there is no store" : fmt::format("the store has {}", identity_of(*existing)),
                     existing == nullptr ? " without --append" : " with --append");
 

@@ -119,7 +119,7 @@ class Import {
   /// True when the line's drawing went into the store.
   bool take(const std::string& line, const std::string& where, const std::string& default_word) {
     report_.count("lines");
-    const auto object = Json::parse(line, nullptr, false);
+    const auto object = parse_json_line(line);
     if (!object.is_object()) {
       report_.leave_out(kBadLine, where, "no JSON object");
       return false;

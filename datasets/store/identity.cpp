@@ -5,7 +5,7 @@
 namespace duet {
 
 std::string identity_of(const Store& store) {
-  return fmt::format("generation {}, {:016x}", store.generation(), checksum(bytes_of(to_json(store.manifest()).dump())));
+  return fmt::format("generation {}, {:016x}", store.generation(), checksum(bytes_of(json_text(to_json(store.manifest())))));
 }
 
 }  // namespace duet

@@ -218,15 +218,15 @@ Manifest read_manifest(const std::filesystem::path& store, std::int64_t generati
   if (!std::filesystem::exists(file, ignored)) {
     throw InputMissing("{}: has no generation {}: {} is missing.", store.string(), generation, file.string());
   }
-  auto manifest = manifest_from_json(parse_json(read_file(file, std::uint64_t{1} << 30), file.string()), file.string());
+  auto manifest = manifest_from_json(parse_json(read_file(file, std::uint64_t{256} << 20), file.string()), file.string());
   if (manifest.generation != generation) throw DataError("{}: says it is generation {}.", file.string(), manifest.generation);
   return manifest;
 }
 
 void write_manifest(const std::filesystem::path& store, const Manifest& manifest) {
-  write_file_atomically(generation_file(store, manifest.generation), to_json(manifest).dump(1) + "\n");
+  write_file_atomically(generation_file(store, manifest.generation), json_text(to_json(manifest), 1) + "\n");
   const Json pointer = {{"format", "duet-store"}, {"version", Manifest::kVersion}, {"generation", manifest.generation}};
-  write_file_atomically(pointer_file(store), pointer.dump(1) + "\n");
+  write_file_atomically(pointer_file(store), json_text(pointer, 1) + "\n");
 }
 
 void check_split_name(const std::string& name, const std::string& subject) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "datasets/store/hdf5.h"
 #include "datasets/store/sample_checksum.h"
@@ -84,7 +85,7 @@ void write_id_column(MemoryFile& file, const Hdf5Handle& group, const std::vecto
 }
 
 void write_synced(const std::filesystem::path& file, std::span<const std::byte> bytes) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
   if (descriptor < 0) throw CannotWrite("{}: cannot be created: {}.", file.string(), std::strerror(errno));
   int fault = 0;
   while (!bytes.empty() && fault == 0) {

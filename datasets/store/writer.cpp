@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "datasets/store/folder.h"
 #include "datasets/store/shard.h"
-#include "datasets/store/shard_layout.h"
 #include "datasets/store/writer_lock.h"
 
 namespace duet {

@@ -8,11 +8,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/file.h"
+
 namespace duet {
 
 WriterLock::WriterLock(const std::filesystem::path& store) : file_(store / kFileName) {
   for (;;) {
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
     if (descriptor_ < 0) throw CannotWrite("{}: cannot be written to: {}.", store.string(), std::strerror(errno));
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;

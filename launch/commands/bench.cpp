@@ -36,12 +36,12 @@ double fastest_rate(double seconds, const std::function<void()>& run) {
 }
 
 int print(const ParsedOptions& options, const Json& result) {
-  std::string text = result.dump() + "\n";
+  std::string text = json_text(result) + "\n";
   if (!options.is_on("json")) {
     text.clear();
     for (const auto& [name, value] : result.items())
       text += value.is_number_float() ? fmt::format("{:<22} {:.1f}\n", name, value.get<double>())
-                                      : fmt::format("{:<22} {}\n", name, value.dump());
+                                      : fmt::format("{:<22} {}\n", name, json_text(value));
   }
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;

@@ -52,7 +52,7 @@ int run_eval(std::span<const std::string> args) {
   const auto result = generated > 0 ? run.networks().evaluate_generator(view, generated) : run.networks().evaluate(view);
   if (world.rank() != 0) return 0;
   if (options.is_on("json")) {
-    std::puts(to_json(result.metrics).dump().c_str());
+    std::puts(json_text(to_json(result.metrics)).c_str());
   } else {
     std::fputs(metrics_table({{fmt::format("{} {}{}", split, run.weights(), generated > 0 ? ", generated" : ""), result.metrics}}).c_str(),
                stdout);

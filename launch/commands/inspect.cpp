@@ -91,7 +91,7 @@ void print_table(const Json& found, bool with_tensors) {
     fmt::print("score       {}\n",
                found["score"].is_null() ? "not evaluated at this step" : fmt::format("{:.2f}", found["score"].get<double>()));
     for (const auto& [name, value] : found["progress"].items()) {
-      if (value.is_primitive()) fmt::print("{:<11} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+      if (value.is_primitive()) fmt::print("{:<11} {}\n", name, value.is_string() ? value.get<std::string>() : json_text(value));
     }
     fmt::print("\n");
   }
@@ -121,7 +121,7 @@ int run(std::span<const std::string> args) {
   const auto options = parse(line, args);
   const auto found = describe(options.argument("PATH"));
   if (options.is_on("json")) {
-    fmt::print("{}\n", found.dump(2));
+    fmt::print("{}\n", json_text(found, 2));
   } else {
     print_table(found, !options.is_on("brief"));
   }

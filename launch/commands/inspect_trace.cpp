@@ -68,7 +68,7 @@ int inspect_trace(std::span<const std::string> args) {
   const std::filesystem::path run = options.argument("RUN");
   const auto found = merge_traces(run, options.get_or<std::string>("out", (run / "trace.json").string()));
   if (options.is_on("json")) {
-    fmt::print("{}\n", found.dump(2));
+    fmt::print("{}\n", json_text(found, 2));
   } else {
     print_summary(found);
   }

@@ -71,7 +71,7 @@ int run_sketch(std::span<const std::string> args) {
                         {"points", sketches[i].size()}});
   }
   if (options.is_on("json")) {
-    std::puts(list.dump(2).c_str());
+    std::puts(json_text(list, 2).c_str());
   } else {
     say("{} drawing{} in {}", sketches.size(), sketches.size() == 1 ? "" : "s", out.string());
   }

@@ -37,8 +37,8 @@ int run_status(std::span<const std::string> args) {
   if (options.is_on("json")) {
     Json json = Json::array();
     for (const auto& run : runs) json.push_back(to_json(run));
-    if (folders.size() > 1) text = json.dump(2) + "\n";
-    if (folders.size() == 1 && !runs.empty()) text = json[0].dump(2) + "\n";
+    if (folders.size() > 1) text = json_text(json, 2) + "\n";
+    if (folders.size() == 1 && !runs.empty()) text = json_text(json[0], 2) + "\n";
   } else if (!runs.empty()) {
     text = folders.size() == 1 ? describe(runs.front()) : table_of(runs);
   }

@@ -24,7 +24,7 @@ namespace {
 namespace po = boost::program_options;
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-void print(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
+void print(const Json& json) { print(json_text(json, 2) + "\n"); }
 
 std::string in_mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
@@ -66,7 +66,7 @@ int run_info(std::span<const std::string> args) {
                         manifest.photo_side > 0 ? fmt::format("at most {} px", manifest.photo_side) : "as the sources have it");
   if (scale) text += fmt::format("  offset scale {:.3f} px (standard deviation over the training sketches)\n", *scale);
   for (const auto& entry : manifest.provenance)
-    text += fmt::format("  from: {}\n", entry.is_object() && entry.contains("source") ? entry["source"].dump() : entry.dump());
+    text += fmt::format("  from: {}\n", entry.is_object() && entry.contains("source") ? json_text(entry["source"]) : json_text(entry));
   print(text);
   return 0;
 }

@@ -214,7 +214,7 @@ int submit_train(std::span<const std::string> args) {
   if (options.is_on("json")) {
     const Json json{{"job", job.id},       {"run", folder.string()}, {"script", job.script}, {"log", job.log},
                     {"nodes", size.nodes}, {"ranks", size.ranks()},  {"estimate", estimate}};
-    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
     return 0;
   }
   const auto text = fmt::format(

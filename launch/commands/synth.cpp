@@ -106,7 +106,7 @@ int run_synth(std::span<const std::string> args) {
     }
     json[path.filename().string()] = {{"store", path.string()}, {"splits", splits}};
   }
-  if (parsed.is_on("json")) text = json.dump(2) + "\n";
+  if (parsed.is_on("json")) text = json_text(json, 2) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }

@@ -15,7 +15,7 @@ int run(std::span<const std::string> args) {
   const auto options = parse(line, args);
   const auto found = versions(/*load_cuda=*/true);
   if (options.is_on("json")) {
-    fmt::print("{}\n", found.dump(2));
+    fmt::print("{}\n", json_text(found, 2));
   } else {
     for (const auto& [name, version] : found.items()) fmt::print("{:<16}{}\n", name, version.get<std::string>());
   }

@@ -33,7 +33,7 @@ int print_report(const ImportReport& report, const std::filesystem::path& store,
     Json json = {{"store", store.string()}};
     if (is_store(store)) json["generation"] = Store::newest_generation(store);  // a part of an import makes none
     json.update(report.json());
-    text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    text = json_text(json, 2) + "\n";
   } else {
     text = report.text() + fmt::format("Written to {}.\n", store.string());
   }

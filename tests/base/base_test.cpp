@@ -4,6 +4,7 @@
 
 #include "base/checksum.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/json.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -48,6 +49,74 @@ TEST(Json, FaultsNameTheirSubjectAndKey) {
   const auto object = parse_json(R"({"count": "three"})", "f");
   EXPECT_THAT([&] { member<int>(object, "count", "f"); }, testing::ThrowsMessage<DataError>(testing::HasSubstr("'count'")));
   EXPECT_THROW(member<int>(object, "absent", "f"), DataError);
+}
+
+TEST(Json, WhatWouldExhaustTheStackOrTheClockIsRefusedBeforeItIsParsed) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_NO_THROW(parse_json(nested(64), "f"));
+  for (const auto depth : {65, 100'000}) {
+    EXPECT_THAT([&] { parse_json(nested(depth), "some/file"); },
+                testing::ThrowsMessage<DataError>(testing::HasSubstr("some/file: its JSON is nested more than 64 deep")));
+    EXPECT_TRUE(parse_json_line(R"({"a":)" + nested(depth) + "}").is_discarded());
+  }
+  EXPECT_NO_THROW(parse_json(R"({"text": ")" + std::string(100, '[') + R"(\"[[["})", "f")) << "brackets in strings do not count";
+  EXPECT_NO_THROW(parse_json("[" + std::string(99, ' ') + "[1],[2],[3]]", "f"));
+
+  const auto object_of = [](int keys) {
+    std::string text = "{";
+    for (int i = 0; i < keys; ++i) text += fmt::format(R"({}"{}":0)", i == 0 ? "" : ",", i);
+    return text + "}";
+  };
+  EXPECT_NO_THROW(parse_json(object_of(1024), "f"));
+  EXPECT_THAT([&] { parse_json(object_of(1025), "f"); }, testing::ThrowsMessage<DataError>(testing::HasSubstr("1024 keys")));
+  EXPECT_NO_THROW(check_json_bounds(object_of(2000), "f", {.keys = 2000}));
+  EXPECT_THAT([&] { check_json_bounds("[1,2,3,4]", "f", {.values = 4}); },
+              testing::ThrowsMessage<DataError>(testing::HasSubstr("4 values")));
+}
+
+TEST(Json, NumbersThatDoNotFitAreRefused) {
+  const auto object = parse_json(R"({"large": 4294967296, "huge": 1e300, "negative": -1, "whole": 3.0, "truth": true})", "f");
+  EXPECT_THROW(member<int>(object, "large", "f"), DataError);
+  EXPECT_THROW(member<std::int64_t>(object, "huge", "f"), DataError);
+  EXPECT_THROW(member<std::uint64_t>(object, "negative", "f"), DataError);
+  EXPECT_EQ(member<std::int64_t>(object, "large", "f"), std::int64_t{1} << 32);
+  EXPECT_EQ(member<int>(object, "whole", "f"), 3);
+  EXPECT_TRUE(member<bool>(object, "truth", "f"));
+}
+
+TEST(Json, TextThatIsNotUtf8IsWrittenAllTheSame) { EXPECT_EQ(json_text({{"name", "caf\xe9.png"}}), "{\"name\":\"caf\uFFFD.png\"}"); }
+
+TEST(FileKind, SaysWhatAFileOfAnotherKindIsAndWhichStepTakesIt) {
+  using namespace std::string_literals;
+  TemporaryFolder folder;
+  const auto kind_of = [&](const std::string& content) {
+    write_file_atomically(folder / "file", std::string_view(content));
+    return file_kind(folder / "file");
+  };
+  const auto zip_of = [](const std::string& first) {
+    return "PK\3\4"s + std::string(22, '\0') + static_cast<char>(first.size()) + "\0\0\0"s + first;
+  };
+  EXPECT_EQ(kind_of("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"), FileKind::lfs_pointer);
+  EXPECT_THAT(looks_like(folder / "file"), testing::HasSubstr("git lfs pull"));
+  EXPECT_EQ(kind_of("\n <!DOCTYPE HTML><p>Sign in"), FileKind::web_page);
+  EXPECT_EQ(kind_of("\x1f\x8b\x08 and so on"), FileKind::compressed);
+  EXPECT_EQ(kind_of(zip_of("train.npy")), FileKind::numpy_archive);
+  EXPECT_EQ(kind_of(zip_of("archive/data.pkl")), FileKind::torch);
+  EXPECT_EQ(kind_of(zip_of("photo/a.png")), FileKind::archive);
+  EXPECT_EQ(kind_of("\x93NUMPY\1\0"s), FileKind::numpy_array);
+  EXPECT_EQ(kind_of("\x80\x04}."), FileKind::pickle);
+  EXPECT_EQ(kind_of("\x02\0\0\0\0\0\0\0{}"s), FileKind::safetensors);
+  EXPECT_EQ(kind_of(R"({"metadata": {}, "weight_map": {"a": "b"}})"), FileKind::weight_index);
+  EXPECT_EQ(kind_of(R"({"word": "chair"})"), FileKind::json);
+  EXPECT_EQ(kind_of(""), FileKind::empty);
+  EXPECT_EQ(kind_of("(dp0\n."), FileKind::unknown);
+  EXPECT_EQ(file_kind(folder / "absent"), FileKind::unknown);
+  EXPECT_EQ(file_kind(folder.path()), FileKind::unknown);
+
+  kind_of("%PDF-1.7");
+  EXPECT_THAT([&] { check_file_kind(folder / "file", {FileKind::json}, "A list is wanted."); },
+              testing::ThrowsMessage<DataError>(testing::HasSubstr("file: is a PDF document. A list is wanted.")));
+  EXPECT_NO_THROW(check_file_kind(folder / "file", {FileKind::pdf}, ""));
 }
 
 TEST(KeyedRandom, DependsOnEveryKeyAndOnNothingElse) {

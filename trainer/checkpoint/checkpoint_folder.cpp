@@ -45,7 +45,7 @@ bool is_checkpoint_name(std::string_view name) {
   return name.starts_with(kStepPrefix) && name.size() >= std::strlen(kStepPrefix) + 8 && all_digits(name.substr(std::strlen(kStepPrefix)));
 }
 
-std::string text_of(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + '\n'; }
+std::string text_of(const Json& json) { return json_text(json, 1) + '\n'; }
 
 // What manifest.json says, before any file is verified.
 struct Entry {
@@ -184,7 +184,7 @@ std::vector<NamedTensor> Checkpoint::read(const std::string& file) const {
 
 void Checkpoint::check_configuration(const Json& configuration) const {
   auto shown = [](const Json& options, const std::string& name) {
-    return options.contains(name) ? options.at(name).dump(-1, ' ', false, Json::error_handler_t::replace) : std::string("absent");
+    return options.contains(name) ? json_text(options.at(name)) : std::string("absent");
   };
   std::set<std::string> names;
   for (const auto* options : {&configuration_, &configuration}) {

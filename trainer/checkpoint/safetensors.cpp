@@ -9,10 +9,12 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace duet {
 namespace {
@@ -44,7 +46,8 @@ class TemporaryOutput {
  public:
   explicit TemporaryOutput(const std::filesystem::path& target) : target_(target), temporary_(target) {
     temporary_ += fmt::format(".{}.tmp", getpid());
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    unlink(temporary_.c_str());  // a link that somebody put there is not followed
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
     if (descriptor_ < 0) fail("create");
   }
   ~TemporaryOutput() {
@@ -101,6 +104,8 @@ bool read_at(int descriptor, void* data, std::uint64_t bytes, std::uint64_t offs
 using Header = nlohmann::json;
 
 Header parse_header(const std::string& text, const std::string& file) {
+  // Looked up by a tree, so that any number of tensors will do.
+  check_json_bounds(text, file, {.keys = std::numeric_limits<std::size_t>::max()});
   try {
     return Header::parse(text);
   } catch (const nlohmann::json::exception& error) {

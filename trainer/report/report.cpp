@@ -140,7 +140,7 @@ void add_facts(const std::string& name, const Json& value, std::string& rows) {
     for (const auto& [key, inner] : value.items()) add_facts(name.empty() ? key : name + "." + key, inner, rows);
     return;
   }
-  const auto text = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto text = value.is_string() ? value.get<std::string>() : json_text(value);
   rows += fmt::format("<tr><td>{}</td><td>{}</td></tr>", escape_html(name), escape_html(text));
 }
 
