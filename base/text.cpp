@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:base/text.cpp
 #include "base/text.h"
-========
-#include "base/utf8.h"
->>>>>>>> 2868dd4 (Refuse JSON that is nested too deeply or has too many keys before it is parsed, write names that are not UTF-8, follow the umask, tell a limit of the machine from a missing file; name files of another kind):base/utf8.cpp
 
 #include <fmt/format.h>
 

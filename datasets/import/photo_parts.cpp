@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "base/utf8.h"
 #include "datasets/import/photo_part.h"
 #include "datasets/import/photo_selection.h"
 #include "datasets/store/folder.h"
