@@ -125,8 +125,10 @@ int train(const ResolvedConfig& resolved, World& world) {
     write_last_words(ExitStatus::interrupted, message);
     return static_cast<int>(ExitStatus::interrupted);
   }
-  trainer.write_report();
-  if (world.rank() == 0) say("finished; the report is {}", (folder / "report.html").string());
+  const bool reported = trainer.write_report();
+  if (world.rank() == 0)
+    say("finished; {} {}",
+        reported ? "the report is" : "without a report:", (folder / (reported ? "report.html" : "results.json")).string());
   world.control().barrier();
   write_last_words(ExitStatus::done, "");
   return 0;

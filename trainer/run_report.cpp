@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -127,7 +128,7 @@ void add_sketches(ReportData& report, const PhaseContext& context, const StoreVi
 
 }  // namespace
 
-void write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const std::vector<NamedTensor>& best,
+bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const std::vector<NamedTensor>& best,
                       const Json& results) {
   const auto context = state.context();
   const auto& config = context.config;
@@ -139,9 +140,9 @@ void write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
   if (state.networks.generator) {
     report.summary += fmt::format(" Sketches are drawn of photos of the {} part.", data.validation ? "validation" : "training");
   }
-  add_results(report, results);
+  std::optional<std::pair<RetrievalResult, Gallery>> retrieved;
   if (view && view->sketch_count() > 0) {
-    const auto gallery = gallery_of(*view, config.data.image_side);
+    auto gallery = gallery_of(*view, config.data.image_side);
     const auto queries = sketches_of(*view, gallery, config.data.image_side, config.run.sketch_polarity == "dark_on_white");
     auto& network = *state.networks.retrieval;
     std::vector<NamedTensor> last;
@@ -153,17 +154,25 @@ void write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
         live[i].tensor.copy_(best[i].tensor);
       }
     }
-    const auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
+    auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
     for (std::size_t i = 0; i < last.size(); ++i) live[i].tensor.copy_(last[i].tensor);
     if (result.metrics.left_out > 0) {
       report.summary +=
           fmt::format(" {} photos and sketches of the {} part cannot be read and are left out.", result.metrics.left_out, view->split());
     }
-    if (ranks.rank() == 0) add_queries(report, result, *view, gallery);
+    if (ranks.rank() == 0) retrieved.emplace(std::move(result), std::move(gallery));
   }
-  if (ranks.rank() != 0) return;
-  if (state.networks.generator) add_sketches(report, context, data.validation ? *data.validation : *data.training.labelled);
-  write_report(config.run.folder, report);
+  if (ranks.rank() != 0) return true;
+  try {
+    add_results(report, results);
+    if (retrieved) add_queries(report, retrieved->first, *view, retrieved->second);
+    if (state.networks.generator) add_sketches(report, context, data.validation ? *data.validation : *data.training.labelled);
+    write_report(config.run.folder, report);
+  } catch (const std::exception& error) {
+    warn("{}: the report could not be made: {} The training is finished and saved all the same.", config.run.folder, error.what());
+    return false;
+  }
+  return true;
 }
 
 }  // namespace duet

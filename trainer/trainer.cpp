@@ -295,10 +295,14 @@ struct Trainer::Impl : DirectiveSource {
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
     const auto sketches = sketches_of_photos(state.context(), view, kSamplePhotos, 1);
     const auto folder = std::filesystem::path(config.run.folder) / "samples";
-    std::filesystem::create_directories(folder);
-    for (std::size_t i = 0; i < sketches.size(); ++i) {
-      if (sketches[i].empty()) continue;
-      write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i][0], {}));
+    try {
+      std::filesystem::create_directories(folder);
+      for (std::size_t i = 0; i < sketches.size(); ++i) {
+        if (sketches[i].empty()) continue;
+        write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i][0], {}));
+      }
+    } catch (const std::exception& error) {  // illustrations: no reason to end a training, let alone before its checkpoint
+      warn("{}: drawn samples were not written: {} Training goes on.", folder.string(), error.what());
     }
   }
 
@@ -369,9 +373,9 @@ TrainingOutcome Trainer::run() {
   }
 }
 
-void Trainer::write_report() {
+bool Trainer::write_report() {
   impl_->require_ownership();
-  write_run_report(impl_->state, impl_->ranks, impl_->data, impl_->validation.best(), impl_->results);
+  return write_run_report(impl_->state, impl_->ranks, impl_->data, impl_->validation.best(), impl_->results);
 }
 
 const RunState& Trainer::state() const { return impl_->state; }

@@ -41,8 +41,8 @@ class Trainer {
   /// possible; the newest checkpoint stays usable.
   TrainingOutcome run();
 
-  /// Collective. RUN/report.html, of the run as it stands.
-  void write_report();
+  /// Collective. RUN/report.html, of the run as it stands; false, after a warning, when it cannot be made.
+  bool write_report();
 
   const class RunState& state() const;  ///< for tests
 

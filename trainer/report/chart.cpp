@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "trainer/report/html.h"
 
@@ -18,13 +19,23 @@ struct Range {
   double low, high;
 };
 
+// Figures as small as the last bits of a double cannot be told apart on paper, nor by ticks.
+bool nearly_equal(const Range& range) { return range.high - range.low <= 1e-9 * std::max(std::abs(range.low), std::abs(range.high)); }
+
+// What is not finite, or so large that a difference overflows, has no place on an axis.
+bool can_be_drawn(const std::pair<double, double>& point) {
+  constexpr double kLargest = 1e300;
+  return std::abs(point.first) < kLargest && std::abs(point.second) < kLargest;
+}
+
 Range x_range(const std::vector<Curve>& curves) {
   Range range{curves[0].points[0].first, curves[0].points[0].first};
   for (const auto& curve : curves) {
     range.low = std::min(range.low, curve.points.front().first);
     range.high = std::max(range.high, curve.points.back().first);
   }
-  if (range.low == range.high) range = {range.low - 1, range.high + 1};
+  if (nearly_equal(range))
+    range = {range.low - std::max(1.0, 1e-6 * std::abs(range.low)), range.high + std::max(1.0, 1e-6 * std::abs(range.high))};
   return range;
 }
 
@@ -37,7 +48,7 @@ Range y_range(const std::vector<Curve>& curves) {
   const auto outliers = values.size() / 200;
   Range range{values[outliers], values[values.size() - 1 - outliers]};
   if (range.low > 0 && range.low < 0.5 * range.high) range.low = 0;  // zero is the natural foot of a loss or a share
-  if (range.low == range.high) range = {range.low - 0.5 * std::abs(range.low) - 0.01, range.high + 0.5 * std::abs(range.high) + 0.01};
+  if (nearly_equal(range)) range = {range.low - 0.5 * std::abs(range.low) - 0.01, range.high + 0.5 * std::abs(range.high) + 0.01};
   const auto margin = 0.04 * (range.high - range.low);
   return {range.low == 0 ? 0 : range.low - margin, range.high + margin};
 }
@@ -55,14 +66,21 @@ std::vector<double> ticks(double low, double high, int count) {
   const auto rough = (high - low) / count;
   const auto power = std::pow(10, std::floor(std::log10(rough)));
   const auto step = power * (rough / power <= 1 ? 1 : rough / power <= 2 ? 2 : rough / power <= 5 ? 5 : 10);
+  // Neighbouring ticks must differ as numbers; without this a loop by value would not advance.
+  if (!std::isfinite(step) || step <= 4 * std::numeric_limits<double>::epsilon() * std::max(std::abs(low), std::abs(high))) return {};
   std::vector<double> values;
-  for (auto i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) values.push_back(i * step);
+  const auto first = std::ceil(low / step - 1e-9);
+  for (int i = 0; i <= 2 * count && (first + i) * step <= high + 1e-9 * step; ++i) values.push_back((first + i) * step);
   return values;
 }
 
 std::string line_chart(const ChartText& text, const std::vector<Curve>& all) {
   std::vector<Curve> curves;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(curves), [](const Curve& curve) { return !curve.points.empty(); });
+  for (const auto& curve : all) {
+    Curve drawn{curve.name, {}};
+    std::ranges::copy_if(curve.points, std::back_inserter(drawn.points), can_be_drawn);
+    if (!drawn.points.empty()) curves.push_back(std::move(drawn));
+  }
   if (curves.empty()) return {};
   const auto x = x_range(curves), y = y_range(curves);
   auto across = [&](double value) { return kLeft + (value - x.low) / (x.high - x.low) * (kWidth - kLeft - kRight); };

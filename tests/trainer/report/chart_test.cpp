@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <limits>
 #include <regex>
 
 namespace duet {
@@ -16,6 +18,23 @@ TEST(Ticks, AreRoundAndInside) {
   EXPECT_THAT(ticks(0, 100, 5), Pointwise(testing::DoubleEq(), {0, 20, 40, 60, 80, 100}));
   EXPECT_THAT(ticks(3.1, 3.9, 4), Pointwise(DoubleNear(1e-12), {3.2, 3.4, 3.6, 3.8}));
   EXPECT_THAT(ticks(-0.04, 0.11, 5), Pointwise(DoubleNear(1e-12), {0.0, 0.05, 0.1}));
+}
+
+// Two figures that differ in their last bit once made a loop that never ended.
+TEST(Ticks, AreFewWhateverTheRange) {
+  const auto huge = std::numeric_limits<double>::max(), infinite = std::numeric_limits<double>::infinity();
+  const auto next = std::nextafter(81.65137614678899, 100.0);
+  const std::vector<std::pair<double, double>> ranges{{81.65137614678899, next}, {next, next}, {-huge, huge},    {0, infinite},
+                                                      {0, std::nan("")},         {0, 5e-324},  {1e15, 1e15 + 1}, {5, 3},
+                                                      {1e-300, 2e-300},          {-1e-9, 1e9}};
+  for (const auto& [low, high] : ranges) EXPECT_LE(ticks(low, high, 5).size(), 11) << low << " … " << high;
+}
+
+TEST(LineChart, DrawsFiguresThatDifferInTheLastBitOrAreNotFinite) {
+  const auto figure = 81.65137614678899, infinite = std::numeric_limits<double>::infinity();
+  const auto html = line_chart({.title = "t", .x = "x", .marks = {}}, {{"last", {{0, figure}, {1, std::nan("")}, {2, infinite}}},
+                                                                       {"average", {{0, std::nextafter(figure, 100.0)}}}});
+  EXPECT_THAT(html, testing::AllOf(HasSubstr("last <b>81.65</b>"), HasSubstr("average"), Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
 }
 
 TEST(LineChart, ShowsEachCurveWithItsLastValue) {

@@ -54,6 +54,18 @@ TEST_F(Continuation, LabelledPairsThatAreAppendedMeanwhileAreForTheNextRun) {
   expect_same_content(content_of(folder("grown")), content_of(folder("straight")), "with a labelled store that grew");
 }
 
+// Pictures of a run are for people; nothing that happens to them costs the run its end.
+TEST_F(Continuation, APictureThatCannotBeWrittenEndsNoTraining) {
+  auto config = Continuation::config("pictureless");
+  config.run.samples_every = 2;
+  std::filesystem::create_directories(folder("pictureless") / "report.html");  // no file can take its place
+  write_file_atomically(folder("pictureless") / "samples", "a file where a folder would be");
+  const SelfRanks alone;
+  Trainer trainer(config, alone.ranks(), {}, {});
+  EXPECT_TRUE(trainer.run().complete);
+  EXPECT_FALSE(trainer.write_report());
+}
+
 TEST_F(Continuation, AnotherStoreIsRefusedByItsOption) {
   write_synthetic({.out = folder("other-data"), .seed = 12, .pairs = 30, .test = 6, .pool = 27, .strokes = 25, .side = 48, .threads = 1});
   train_until(config("moved"), 9);
