@@ -230,6 +230,9 @@ std::vector<ConfigOption> make_table() {
       .add("mixtures", &G::mixtures, at_least(1), kFixed, "Gaussians in the output's mixture")
       .add("max_steps", &G::max_steps, between(2, 10000), kFixed, "longest drawing, in offsets")
       .add("simplify_epsilon", &G::simplify_epsilon, kNotNegative, kFixed, "pixels on the 256 canvas (Ramer-Douglas-Peucker)")
+      .add(
+          "simplify_distance", &G::simplify_distance, Choice{{"segment", "line"}}, kFixed,
+          "of a point from the segment between the points kept around it, or from the line through them (the data of the method's authors)")
       .add("batch", &G::batch, at_least(1), kFixed, "sketches a step, over all ranks")
       .add("stroke_steps", &G::stroke_steps, at_least(0), kFixed, "steps on data.strokes")
       .add("pair_steps", &G::pair_steps, at_least(0), kFixed, "steps on the labelled pairs")

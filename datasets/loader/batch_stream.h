@@ -7,6 +7,7 @@
 #include "datasets/loader/augmentation.h"
 #include "datasets/loader/sample_stream.h"
 #include "datasets/sketch/offsets.h"
+#include "datasets/sketch/simplify.h"
 #include "datasets/store/store.h"
 
 namespace duet {
@@ -29,6 +30,7 @@ struct BatchOptions {
   Augmentation augmentation;
   bool ink_dark_on_white = false;
   double simplify_epsilon = 3;
+  Chord simplify_chord = Chord::segment;
   int max_steps = 100;  ///< longer sequences (offsets after simplification) are left out of a stream that produces sequences
   std::function<bool(std::int64_t photo)> excluded;  ///< photos of the view that must not be seen; called from the stream's threads
 };

@@ -71,7 +71,7 @@ bool RowMaker::make_record(std::int64_t record, std::int64_t epoch, std::int64_t
   const Affine upright = flipped ? Affine::mirror() : Affine{};
 
   if (options.sequences) {
-    auto offsets = to_offsets(simplify(transform(sketch.points, upright), options.simplify_epsilon));
+    auto offsets = to_offsets(simplify(transform(sketch.points, upright), options.simplify_epsilon, options.simplify_chord));
     if (offsets.empty() || std::ssize(offsets) > options.max_steps) return false;
     batch.sequences[at] = std::move(offsets);
   }

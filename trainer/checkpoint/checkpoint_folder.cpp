@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -183,8 +184,11 @@ std::vector<NamedTensor> Checkpoint::read(const std::string& file) const {
 }
 
 void Checkpoint::check_configuration(const Json& configuration) const {
-  auto shown = [](const Json& options, const std::string& name) {
-    return options.contains(name) ? json_text(options.at(name)) : std::string("absent");
+  // Options that came later, with what was done before them: a run begun then goes on when it is given this.
+  static const std::map<std::string, Json> before{{"generator.simplify_distance", "line"}};
+  auto shown = [&](const Json& options, const std::string& name) {
+    if (options.contains(name)) return json_text(options.at(name));
+    return before.contains(name) ? json_text(before.at(name)) : std::string("absent");
   };
   std::set<std::string> names;
   for (const auto* options : {&configuration_, &configuration}) {
@@ -213,6 +217,8 @@ FoundCheckpoint find_checkpoint(const fs::path& checkpoints) {
     try {
       found.checkpoint = Checkpoint::open(entry.folder);
       return found;
+    } catch (const Unavailable&) {
+      throw;  // at a limit of the machine (open files, memory) a whole checkpoint cannot be read either
     } catch (const Error& error) {
       found.passed_over.push_back(error.what());
     }

@@ -46,6 +46,7 @@ BatchOptions Streams::options_of(StreamName name) const {
   options.augmentation = flipped;
   options.ink_dark_on_white = config_.run.sketch_polarity == "dark_on_white";
   options.simplify_epsilon = config_.generator.simplify_epsilon;
+  options.simplify_chord = config_.generator.simplify_distance == "line" ? Chord::line : Chord::segment;
   options.max_steps = config_.generator.max_steps;
   switch (name) {
     case StreamName::strokes:
