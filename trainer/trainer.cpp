@@ -99,11 +99,15 @@ struct Trainer::Impl : DirectiveSource {
   std::int64_t newest_pool_generation() const {
     if (!data.training.pool) return -1;
     try {
-      return Store::newest_generation(config.data.pool);
+      const auto newest = Store::newest_generation(config.data.pool);
+      pool_fault.clear();
+      return newest;
     } catch (const Error& error) {
-      // The store may be on a file system that is away for a moment; training goes on with what it has open.
-      warn("{} Training goes on with generation {}.", error.what(), state.streams.data().pool->generation());
-      return state.streams.data().pool->generation();
+      // The store may be on a file system that is away for a moment; training goes on with what it has open. Said once, not at every look.
+      const auto generation = state.streams.data().pool->generation();
+      if (pool_fault != error.what()) warn("{} Training goes on with generation {}.", error.what(), generation);
+      pool_fault = error.what();
+      return generation;
     }
   }
 
@@ -137,7 +141,7 @@ struct Trainer::Impl : DirectiveSource {
     const auto& pool = state.streams.data().pool;
     // Also after a short last block: when joint.steps is raised later, the block is drawn again from where it began.
     const bool between_blocks = after.joint_retrieval % config.joint.retrieval_steps == 0;
-    if (pool && between_blocks && cluster.newest_generation > pool->generation()) {
+    if (pool && between_blocks && cluster.newest_generation > std::max(pool->generation(), refused_generation)) {
       directive.adopt_generation = cluster.newest_generation;
       directive.checkpoint = true;  // it came from outside: a run that is resumed from here on must have it too
     }
@@ -309,12 +313,27 @@ struct Trainer::Impl : DirectiveSource {
   void adopt(std::int64_t generation, const std::string& stage) {
     TraceSpan span("adopt generation", SpanKind::control);
     span.with("generation", generation);
-    const auto newer = Store::open(config.data.pool, generation);
-    const auto view = newer->view("train");
-    std::vector<StoreView> held_out;
-    if (data.validation) held_out.push_back(*data.validation);
-    if (data.test) held_out.push_back(*data.test);
-    const auto alike = find_look_alikes(view, held_out);
+    std::optional<StoreView> opened;
+    LookAlikes alike;
+    std::string fault;
+    try {
+      opened = open_newer_pool(config, *state.streams.data().pool, generation);
+      std::vector<StoreView> held_out;
+      if (data.validation) held_out.push_back(*data.validation);
+      if (data.test) held_out.push_back(*data.test);
+      alike = find_look_alikes(*opened, held_out);
+    } catch (const std::exception& error) {
+      fault = error.what();
+    }
+    // All ranks go on with the same photos: one that cannot read the new ones keeps all of them at the old.
+    const auto faults = ranks.control.all_gather_strings(fault);
+    if (const auto found = std::ranges::find_if(faults, [](const auto& text) { return !text.empty(); }); found != faults.end()) {
+      refused_generation = generation;
+      const auto kept = state.streams.data().pool->generation();
+      if (ranks.rank() == 0) warn("pool generation {} is not adopted: {} Training goes on with generation {}.", generation, *found, kept);
+      return;
+    }
+    const auto& view = *opened;
     state.streams.adopt_pool(view, alike.excluded);
     log->pool(generation, view.photo_count(), alike.count);
     log->event(state.counts, stage,
@@ -353,6 +372,8 @@ struct Trainer::Impl : DirectiveSource {
   Json results = Json::object();                  ///< RUN/results.json
   bool stage_ended = false;
   std::string stop_text;
+  mutable std::string pool_fault;        ///< why the pool could not be looked at last time
+  std::int64_t refused_generation = -1;  ///< of the pool: damaged, so it is not tried again
   std::int64_t last_saved = -1;
   double score = 0;             ///< acc@1 of the last weights on the validation split,
   std::int64_t scored_at = -1;  ///< after so many steps

@@ -62,6 +62,20 @@ LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>&
   return result;
 }
 
+StoreView open_newer_pool(const TrainingConfig& config, const StoreView& present, std::int64_t generation) {
+  const auto newer = Store::open(config.data.pool, generation);
+  require_kind(*newer, "data.pool", {StoreKind::pool, StoreKind::pairs});
+  const auto &before = present.store().manifest().shards, &after = newer->manifest().shards;
+  const auto same = [](const ShardEntry& a, const ShardEntry& b) {
+    return a.file == b.file && a.checksum == b.checksum && a.split == b.split;
+  };
+  if (after.size() < before.size() || !std::equal(before.begin(), before.end(), after.begin(), same)) {
+    throw DataError("data.pool: generation {} of {} does not begin with the photos of generation {}: it is another store.", generation,
+                    config.data.pool, present.generation());
+  }
+  return training_part(newer, "data.pool");
+}
+
 Json known_stores(const TrainingData& data) {
   Json known = Json::object();
   auto add = [&](const char* option, const std::optional<StoreView>& view) {

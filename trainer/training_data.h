@@ -21,6 +21,10 @@ struct OpenedData {
 /// that `known` was made of; else as Store::open.
 OpenedData open_data(const TrainingConfig& config, const Json& known = Json::object());
 
+/// Training part of a later generation of the pool. Throws DataError when it does not go on from `present` (a store put in its place), and
+/// as open_data() does.
+StoreView open_newer_pool(const TrainingConfig& config, const StoreView& present, std::int64_t generation);
+
 /// What a resumed run must find again, by the name of the option: generation and identity of each open store.
 Json known_stores(const TrainingData& data);
 

@@ -190,7 +190,7 @@ void write_safetensors(const std::filesystem::path& file, const std::vector<Name
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file) {
   descriptor_ = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw InputMissing("{}: {}", file.string(), std::strerror(errno));
+  if (descriptor_ < 0) throw_cannot_read(file, errno);
   try {
     struct stat status {};
     if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) throw DataError("{}: not a regular file", file.string());
