@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "datasets/image/perceptual_hash.h"
 #include "datasets/image/similarity_index.h"
@@ -28,6 +29,8 @@ constexpr const char* kNoSketches = "photo without sketch";
 constexpr const char* kBadPhoto = "photo cannot be read";
 constexpr const char* kOtherSplit = "sketch of another split than its photo";
 constexpr const char* kTwice = "sketch is named twice";
+constexpr int kSmallest = 8;  // pixels; the longer side of ChairV2's sketches is 190
+
 constexpr const char* kPresent = "photo is in the store already";
 
 constexpr KnownRelease kReleases[] = {
@@ -70,8 +73,8 @@ struct PhotoSketches {
   std::vector<Entry> sketches;
 };
 
-/// Rows of x, y, pen. Throws DataError saying what is wrong with them.
-Sketch to_sketch(const PickledArrays& arrays, std::int64_t index, bool& closed) {
+/// Rows of x, y, pen, put on the 256 canvas. Throws DataError saying what is wrong with them.
+Sketch to_sketch(const PickledArrays& arrays, std::int64_t index, const SourceCanvas& canvas, bool& closed) {
   const auto& shape = arrays.shape(index);
   if (shape.size() != 2 || shape[1] != 3) throw DataError("an array of shape [{}] instead of [points, 3]", fmt::join(shape, ", "));
   if (shape[0] == 0) throw DataError("no points");
@@ -84,7 +87,7 @@ Sketch to_sketch(const PickledArrays& arrays, std::int64_t index, bool& closed) 
   if (std::all_of(sketch.begin(), sketch.end(), same_place)) throw DataError("all points in one place: nothing is drawn");
   closed = sketch.back().pen == 1;
   sketch.back().pen = 1;
-  return sketch;
+  return onto_canvas(std::move(sketch), canvas);
 }
 
 bool is_photo_file(const std::filesystem::path& file) {
@@ -97,11 +100,14 @@ bool is_photo_file(const std::filesystem::path& file) {
 std::map<std::string, std::filesystem::path> find_photos(const std::vector<std::filesystem::path>& folders, ImportReport& report) {
   std::map<std::string, std::filesystem::path> photos;
   for (const auto& folder : folders) {
-    if (!std::filesystem::is_directory(folder))
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error))
       throw InputMissing("{}: no such folder; --photos names folders of photos.", folder.string());
     std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(folder))
-      if (is_photo_file(entry.path())) files.push_back(entry.path());
+    for (auto entry = std::filesystem::directory_iterator(folder, error); !error && entry != std::filesystem::directory_iterator();
+         entry.increment(error))
+      if (is_photo_file(entry->path())) files.push_back(entry->path());
+    if (error) throw_cannot_read(folder, error.value());
     std::sort(files.begin(), files.end());
     for (const auto& file : files) {
       const auto [first, is_new] = photos.emplace(file.stem().string(), file);
@@ -126,6 +132,7 @@ class Import {
     note_photos_present();
     group_keys();
     leave_out_orphans();
+    check_canvas();
     assign_splits();
     write_pairs();
     point_out_look_alikes();
@@ -209,7 +216,9 @@ class Import {
       }
       try {
         bool closed = true;
-        to_sketch(arrays_, index, closed);
+        const auto points = to_sketch(arrays_, index, options_.canvas, closed);
+        canvas_.add(points);
+        point_out_misplaced(points, id);
         if (!closed) report_.point_out("last stroke was not ended in the source; it is in the store", id);
         return false;
       } catch (const DataError& fault) {
@@ -217,6 +226,27 @@ class Import {
         return true;
       }
     });
+  }
+
+  void point_out_misplaced(const Sketch& points, const std::string& id) {
+    const auto [left, right] = std::minmax_element(points.begin(), points.end(), [](auto& a, auto& b) { return a.x < b.x; });
+    const auto [top, bottom] = std::minmax_element(points.begin(), points.end(), [](auto& a, auto& b) { return a.y < b.y; });
+    if (std::min(left->x, top->y) < -1 || std::max(right->x, bottom->y) > kCanvasSide + 1)
+      report_.point_out("sketch reaches beyond the canvas of 256 pixels; what lies outside is not drawn", id);
+    else if (std::max(right->x - left->x, bottom->y - top->y) < kSmallest)
+      report_.point_out(fmt::format("sketch is smaller than {} pixels on the canvas of 256", kSmallest), id);
+  }
+
+  void check_canvas() {
+    const auto finding = canvas_.finding();
+    if (finding.empty()) return;
+    if (!options_.canvas.said)
+      throw DataError(
+          "{}: its sketches are not on the canvas of 256 pixels that the field's files use. They look like {}. Say which it is; `--canvas "
+          "256` takes them as they are.",
+          options_.coordinates.string(), finding);
+    report_.remark(
+        fmt::format("The sketches, with --canvas as given, do not lie on the canvas of 256 pixels; they look like {}.", finding));
   }
 
   void assign_splits() {
@@ -256,7 +286,8 @@ class Import {
                                            .hash = prepared.hash});
     bool closed = true;
     for (const auto& sketch : photo.sketches)
-      writer_.add_sketch({.id = sketch.id, .split = photo.split, .photo = handle, .points = to_sketch(arrays_, sketch.index, closed)});
+      writer_.add_sketch(
+          {.id = sketch.id, .split = photo.split, .photo = handle, .points = to_sketch(arrays_, sketch.index, options_.canvas, closed)});
     written_.push_back({id, photo.split, prepared.hash});
     report_.count("photos imported");
     report_.count("sketches imported", static_cast<std::int64_t>(photo.sketches.size()));
@@ -295,6 +326,7 @@ class Import {
   PickledArrays arrays_;
   std::map<std::string, std::filesystem::path> files_;
   std::set<std::string> present_;
+  CanvasCheck canvas_;
   std::map<std::string, PhotoSketches> photos_;
   bool source_validates_ = false;
   KnownRelease found_{};

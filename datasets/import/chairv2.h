@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/import/canvas.h"
 #include "datasets/import/import.h"
 #include "datasets/import/prepared_photo.h"
 #include "datasets/import/report.h"
@@ -16,7 +17,8 @@ struct Chairv2Options {
   std::filesystem::path coordinates = {};
   ImportTarget target = {};
   PhotoPreparation photo = {.quality = 95};
-  int threads = 0;  ///< 0: as many as cores
+  SourceCanvas canvas = {};  ///< of the coordinates
+  int threads = 0;           ///< 0: as many as cores
 };
 
 /// Writes a store of pairs. A key is cut at its last underscore; its first part is the split ('train', 'test', 'val' or 'validation').
@@ -25,7 +27,8 @@ struct Chairv2Options {
 /// Left out and listed: keys of another form, arrays that are no sketch (wrong shape, empty, NaN, without extent …), sketches without
 /// photo, photos without sketch or that cannot be read, sketches of another split than
 /// their photo (test before validation before training), photos that the store has already.
-/// Pointed out: photos of different splits, or of the same, that look alike.
+/// Where most sketches look like those of another canvas than options.canvas says, it is DataError (a remark where the user said which it
+/// is). Pointed out: sketches that reach beyond the canvas, photos of different splits, or of the same, that look alike.
 /// Throws InputMissing, UsageError, CannotCreate, CannotWrite, Interrupted, and DataError when the pickle is damaged or no pair is left;
 /// then there is no store, or the store as it was.
 ImportReport import_chairv2(const Chairv2Options& options, const ImportHooks& hooks = {});

@@ -7,8 +7,11 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "base/text.h"
+#include "datasets/import/canvas.h"
 #include "datasets/import/fingerprint_set.h"
 #include "datasets/import/line_reader.h"
 #include "datasets/sketch/sketch.h"
@@ -19,8 +22,8 @@ namespace duet {
 namespace {
 
 constexpr std::size_t kMaxLineBytes = 4 << 20;
-constexpr double kLongerSide = 190;  // of every sketch of ChairV2
 constexpr std::uint64_t kValidationShare = 20;
+constexpr std::size_t kMaxNameBytes = 200;
 
 constexpr const char* kBadLine = "line is no drawing";
 constexpr const char* kNoExtent = "nothing is drawn";
@@ -47,26 +50,13 @@ Sketch parse_strokes(const Json& drawing) {
   return sketch;
 }
 
-/// False when the drawing has no extent and cannot be scaled.
-bool place_on_canvas(Sketch& sketch) {
-  const auto [left, right] = std::minmax_element(sketch.begin(), sketch.end(), [](auto& a, auto& b) { return a.x < b.x; });
-  const auto [top, bottom] = std::minmax_element(sketch.begin(), sketch.end(), [](auto& a, auto& b) { return a.y < b.y; });
-  const double width = right->x - left->x, height = bottom->y - top->y;
-  const double middle_x = (left->x + right->x) / 2, middle_y = (top->y + bottom->y) / 2;
-  const double scale = kLongerSide / std::max(width, height);
-  if (!std::isfinite(scale)) return false;
-  for (auto& point : sketch) {
-    point.x = (point.x - middle_x) * scale + kCanvasSide / 2.0;
-    point.y = (point.y - middle_y) * scale + kCanvasSide / 2.0;
-  }
-  return true;
-}
-
 std::string text_or_number(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return {};
   if (found->is_string()) return found->get<std::string>();
-  return found->is_number_integer() ? found->dump() : std::string();
+  if (found->is_number_integer()) return json_text(*found);
+  const double number = found->is_number_float() ? found->get<double>() : 0.5;  // as tables keep a column of whole numbers
+  return std::abs(number) < 9e15 && number == std::floor(number) ? fmt::format("{:.0f}", number) : std::string();
 }
 
 class Import {
@@ -74,6 +64,7 @@ class Import {
   Import(const QuickdrawOptions& options, const ImportHooks& hooks)
       : options_(options), hooks_(hooks), report_(options.target.list_file), writer_(open_target(options.target, StoreKind::strokes, {})) {
     for (const auto& file : options.files) {
+      check_file_kind(file, {FileKind::json, FileKind::empty}, "`duet import quickdraw` takes ndjson, one drawing a line.");
       std::error_code error;
       const auto size = std::filesystem::file_size(file, error);
       if (error) throw InputMissing("{}: {}.", file.string(), error.message());
@@ -81,7 +72,11 @@ class Import {
     }
     if (!options.target.append) return;
     const auto view = Store::open(options.target.store)->view("all");
-    for (std::int64_t i = 0; i < view.sketch_count(); ++i) seen_.insert(checksum(bytes_of(view.read_sketch(i).id)));
+    for (std::int64_t i = 0; i < view.sketch_count(); ++i) {
+      const auto sketch = view.read_sketch(i);
+      seen_.insert(checksum(bytes_of(sketch.id)));
+      drawn_.insert(content_of(sketch));
+    }
   }
 
   ImportReport run() {
@@ -89,6 +84,9 @@ class Import {
     for (const auto& file : options_.files) read_file(file);
     if (report_.counted("drawings imported") == 0)
       throw DataError("{}: no drawing to import.\n{}", options_.files.front().string(), report_.text());
+    if (2 * offsets_ > telling_)
+      throw DataError("{}: most of its drawings look like offsets from point to point, not like places on a canvas. Add them up first.",
+                      options_.files.front().string());
     std::vector<std::string> names;
     for (const auto& file : options_.files) names.push_back(file.filename().string());
     const auto manifest = writer_.commit(
@@ -130,13 +128,17 @@ class Import {
     }
     try {
       SketchRecord record{.id = id_of(object, where, default_word), .points = parse_strokes(object.value("drawing", Json()))};
-      const auto fingerprint = checksum(bytes_of(record.id));
-      if (!place_on_canvas(record.points)) {
+      if (record.points.size() >= kTellingPoints) {
+        ++telling_;
+        offsets_ += looks_like_offsets(record.points) ? 1 : 0;
+      }
+      const auto key = checksum(bytes_of(record.id));
+      if (!fit_to_canvas(record.points)) {
         report_.leave_out(kNoExtent, where, record.id);
-      } else if (!seen_.insert(fingerprint)) {
+      } else if (!take_name(record, where)) {
         report_.leave_out(kTwice, where, record.id);
       } else {
-        record.split = fingerprint % kValidationShare == 0 ? "validation" : "train";
+        record.split = key % kValidationShare == 0 ? "validation" : "train";
         writer_.add_sketch(record);
         report_.count("drawings imported");
         return true;
@@ -147,21 +149,47 @@ class Import {
     return false;
   }
 
+  /// False for a drawing that came before. Another one of the same key (ids that a program rounded, lines without key of files with the
+  /// same name) gets a name of its own, made of what is drawn.
+  bool take_name(SketchRecord& record, const std::string& where) {
+    const bool is_new_name = seen_.insert(checksum(bytes_of(record.id)));
+    const auto content = content_of(record);
+    if (!drawn_.insert(content)) return false;
+    if (is_new_name) return true;
+    record.id += "#" + to_hex(content);
+    report_.point_out("another drawing of the same key; its id got an addition", fmt::format("{}: {}", where, record.id));
+    return true;
+  }
+
+  /// Of the drawing and its key, which may have been given an addition.
+  static std::uint64_t content_of(const SketchRecord& record) {
+    return mix(checksum(bytes_of(record.points)), checksum(bytes_of(record.id.substr(0, record.id.find('#')))));
+  }
+
   static std::string id_of(const Json& object, const std::string& where, const std::string& default_word) {
     auto word = text_or_number(object, "word"), key = text_or_number(object, "key_id");
     if (word.empty()) word = default_word;
     if (key.empty()) key = where;
     std::replace(word.begin(), word.end(), '/', '-');
-    return printable(word, 200) + "/" + printable(key, 200);
+    return shortened(word) + "/" + shortened(key);
+  }
+
+  /// Two long names that differ at their ends only stay two.
+  static std::string shortened(const std::string& name) {
+    auto shown = printable(name, kMaxNameBytes);
+    std::replace(shown.begin(), shown.end(), '#', '-');
+    return name.size() > kMaxNameBytes ? shown + to_hex(checksum(bytes_of(name))) : shown;
   }
 
   const QuickdrawOptions& options_;
   const ImportHooks& hooks_;
   ImportReport report_;
   StoreWriter writer_;
-  FingerprintSet seen_;
+  FingerprintSet seen_;   // ids
+  FingerprintSet drawn_;  // drawings with their keys
   std::int64_t total_bytes_ = 0;
   std::int64_t finished_bytes_ = 0;
+  std::int64_t telling_ = 0, offsets_ = 0;  // drawings of enough points, and those of them that look like offsets
 };
 
 }  // namespace

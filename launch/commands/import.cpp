@@ -59,7 +59,10 @@ int run_chairv2(std::span<const std::string> args) {
                        "coordinates (a Python pickle, which is read without executing anything in it). Splits come from the keys; where "
                        "there is no validation part, every third training photo becomes it."};
   line.options.add_options()("photos", po::value<std::string>()->value_name("DIR[,DIR]"), "folders that hold <photo>.png (or .jpg, .webp)")(
-      "coordinates", po::value<std::string>()->value_name("FILE"), "the pickle: {'/train/<photo>_<n>': [points, 3]}");
+      "coordinates", po::value<std::string>()->value_name("FILE"), "the pickle: {'/train/<photo>_<n>': [points, 3]}")(
+      "canvas", po::value<std::string>()->value_name("SIZE|unit|offsets|fit"),
+      "canvas of the coordinates, where it is not 256 pixels wide: its side, a unit square, offsets from point to point (sketch-rnn), or "
+      "each drawing by its own extent");
   add_photo_options(line.options, 95);
   add_target_options(line.options);
   line.examples = {"duet import chairv2 --photos ChairV2/photo --coordinates ChairV2/ChairV2_Coordinate --out chairs.store",
@@ -69,6 +72,7 @@ int run_chairv2(std::span<const std::string> args) {
                                .coordinates = parsed.get<std::string>("coordinates"),
                                .target = target_of(parsed),
                                .photo = preparation_of(parsed),
+                               .canvas = parsed.given("canvas") ? SourceCanvas::from(parsed.get<std::string>("canvas")) : SourceCanvas{},
                                .threads = parsed.get<int>("threads")};
   WatchedImport watched("import chairv2", "photos");
   const auto report = import_chairv2(options, watched.hooks());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "datasets/store/store.h"
@@ -37,8 +38,10 @@ class Chairv2 : public ::testing::Test {
     return options;
   }
 
+  void write_coordinates(const PickleBuilder& builder) { write_text(folder_ / "coordinates", builder.finish()); }
+
   ImportReport import(const PickleBuilder& builder) {
-    write_text(folder_ / "coordinates", builder.finish());
+    write_coordinates(builder);
     return import_chairv2(options());
   }
 
@@ -139,6 +142,97 @@ TEST_F(Chairv2, AnUnendedLastStrokeIsEnded) {
   const auto report = import(PickleBuilder().add("/train/a_1", {1, 2, 0, 30, 40, 0}));
   EXPECT_EQ(report.pointed_out("last stroke was not ended in the source; it is in the store"), 1);
   EXPECT_THAT(view().read_sketch(0).points, ElementsAre(SketchPoint{1, 2, 0}, SketchPoint{30, 40, 1}));
+}
+
+/// Points of a drawing in one stroke, somewhere in the middle of the canvas.
+Sketch drawn(std::uint64_t number) {
+  KeyedRandom random(3, Purpose::test, 0, number);
+  Sketch sketch;
+  for (int i = 0; i < 20; ++i) sketch.push_back({random.uniform(33, 223), random.uniform(33, 223), i == 9 || i == 19 ? 1.0 : 0.0});
+  return sketch;
+}
+
+template <typename Change>
+PickleBuilder drawn_file(Change change) {
+  PickleBuilder builder;
+  std::uint64_t number = 0;
+  for (const char* photo : {"a", "b", "c", "d"}) {
+    std::vector<double> values;
+    for (const auto& point : change(drawn(number++))) values.insert(values.end(), {point.x, point.y, point.pen});
+    builder.add(fmt::format("/train/{}_1", photo), values);
+  }
+  return builder;
+}
+
+Sketch scaled(Sketch sketch, double factor, double shift = 0) {
+  for (auto& point : sketch) point = {point.x * factor + shift, point.y * factor + shift, point.pen};
+  return sketch;
+}
+
+Sketch differences(Sketch sketch) {
+  for (std::size_t i = sketch.size(); i-- > 1;) sketch[i] = {sketch[i].x - sketch[i - 1].x, sketch[i].y - sketch[i - 1].y, sketch[i].pen};
+  return sketch;
+}
+
+TEST_F(Chairv2, CoordinatesOfAnotherCanvasAreRefusedUntilTheUserSaysWhich) {
+  photos({"a", "b", "c", "d"});
+  const auto proper = import(drawn_file([](Sketch sketch) { return sketch; }));
+  EXPECT_EQ(proper.pointed_out(), 0) << proper.text();
+  std::filesystem::remove_all(folder_ / "out.store");
+
+  struct Case {
+    const char* canvas;
+    const char* seen;
+    std::function<Sketch(Sketch)> change;
+  };
+  const std::vector<Case> cases = {
+      {"800", "a canvas of about 800 pixels", [](Sketch sketch) { return scaled(sketch, 800 / 256.); }},
+      {"64", "a canvas of about 64 pixels", [](Sketch sketch) { return scaled(sketch, 0.25); }},
+      {"unit", "a unit square", [](Sketch sketch) { return scaled(sketch, 1 / 256.); }},
+      {"fit", "coordinates about an origin in the middle", [](Sketch sketch) { return scaled(sketch, 1 / 128., -1); }},
+      {"offsets", "offsets from point to point", differences},
+  };
+  for (const auto& [canvas, seen, change] : cases) {
+    const auto file = drawn_file(change);
+    EXPECT_THAT(message_of<DataError>([&] { import(file); }), HasSubstr(seen)) << canvas;
+    EXPECT_THAT(message_of<DataError>([&] { import(file); }), HasSubstr(fmt::format("`--canvas {}`", canvas)));
+    expect_no_store();
+    auto said = options();
+    said.canvas = SourceCanvas::from(canvas);
+    EXPECT_EQ(import_chairv2(said).pointed_out(), 0) << canvas;
+    const auto points = view().read_sketch(0).points;
+    auto expected = drawn(0);
+    if (said.canvas.kind != SourceCanvas::Kind::square) fit_to_canvas(expected);
+    ASSERT_EQ(points.size(), expected.size());
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      EXPECT_NEAR(points[i].x, expected[i].x, 1e-6) << canvas;
+      EXPECT_NEAR(points[i].y, expected[i].y, 1e-6) << canvas;
+    }
+    std::filesystem::remove_all(folder_ / "out.store");
+  }
+
+  write_coordinates(drawn_file([](Sketch sketch) { return scaled(sketch, 800 / 256.); }));
+  auto believed = options();
+  believed.canvas = SourceCanvas::from("256");
+  const auto report = import_chairv2(believed);
+  EXPECT_THAT(report.json()["remarks"].dump(), HasSubstr("a canvas of about 800 pixels"));
+  EXPECT_GT(report.pointed_out("sketch reaches beyond the canvas of 256 pixels; what lies outside is not drawn"), 0);
+  for (const char* wrong : {"", "0", "-3", "nan", "800px", "units"}) EXPECT_THROW(SourceCanvas::from(wrong), UsageError) << wrong;
+}
+
+TEST_F(Chairv2, OneSketchOfAnotherCanvasIsPointedOut) {
+  photos({"a", "b", "c", "d"});
+  int number = 0;
+  const auto report = import(drawn_file([&](Sketch sketch) { return number++ == 1 ? scaled(sketch, 1 / 256.) : sketch; }));
+  EXPECT_EQ(report.pointed_out("sketch is smaller than 8 pixels on the canvas of 256"), 1);
+  EXPECT_THAT(report.text(), HasSubstr("b_1"));
+}
+
+TEST_F(Chairv2, AFileOfAnotherKindIsNamed) {
+  photos({"a"});
+  write_text(folder_ / "coordinates", "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 99\n");
+  EXPECT_THAT(message_of<DataError>([&] { import_chairv2(options()); }), HasSubstr("git lfs pull"));
+  expect_no_store();
 }
 
 TEST_F(Chairv2, APhotoThatIsNoneGoesWithItsSketches) {

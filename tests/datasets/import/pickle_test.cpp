@@ -226,6 +226,34 @@ TEST(Pickle, RandomInstructionsStayWithinMemory) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
 }
 
+TEST(Pickle, AMemoHoldsNoMoreThanWasMade) {
+  const auto message = [](const std::string& bytes) {
+    try {
+      parse(bytes);
+    } catch (const DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message("\x80\x04N" + std::string(1'000'000, '\x94') + "."), ::testing::HasSubstr("memo"));
+  std::string puts = "\x80\x04N";
+  for (int i = 0; i < 1000; ++i) puts += std::string("r") + static_cast<char>(i % 256) + static_cast<char>(i / 256) + std::string(2, '\0');
+  EXPECT_THAT(message(puts + "."), ::testing::HasSubstr("memo"));
+}
+
+/// Products of a shape's lengths must not overflow, a length of zero among them or not.
+TEST(Pickle, AnEmptyArrayOfHugeLengthsIsRefused) {
+  for (const auto& shape : {std::vector<std::int64_t>{0, std::int64_t{1} << 62, std::int64_t{1} << 62},
+                            std::vector<std::int64_t>{std::int64_t{1} << 62, std::int64_t{1} << 62, 0}}) {
+    for (const bool column_major : {false, true}) {
+      PickleBuilder builder;
+      builder.column_major = column_major;
+      EXPECT_THROW(parse(builder.add_raw("a", shape, "").finish()), DataError);
+    }
+  }
+  EXPECT_EQ(parse(PickleBuilder().add_raw("a", {0, 3}, "").finish()).values(0).size(), 0U);
+}
+
 TEST(Pickle, Python2StringsServeAsBytesAndKeys) {
   // {'k': array} as Python 2's protocol 0 writes it.
   const std::string bytes =

@@ -140,6 +140,57 @@ TEST_F(Quickdraw, ADrawingIsTakenOnceAlsoAcrossGenerations) {
   EXPECT_EQ(Store::newest_generation(folder_ / "strokes.store"), 2);
 }
 
+TEST_F(Quickdraw, DrawingsThatShareAKeyAreTwo) {
+  const auto other = drawing("[[[0,100],[50,0]]]", "1");
+  const auto first = import(drawing(kSimple, "1") + other + other + drawing(kSimple, "1"));
+  EXPECT_EQ(first.counted("drawings imported"), 2);
+  EXPECT_EQ(first.left_out("came before"), 2);
+  EXPECT_EQ(first.pointed_out("another drawing of the same key; its id got an addition"), 1);
+  EXPECT_EQ(view().read_sketch(0).id, "chair/1");
+  EXPECT_THAT(view().read_sketch(1).id, ::testing::MatchesRegex("chair/1#[0-9a-f]{16}"));
+
+  // Lines without a key of two files with the same name, and what was taken before.
+  write_text(folder_ / "a" / "chair.ndjson", "{\"drawing\":[[[0,100],[0,70]]]}\n" + other);
+  write_text(folder_ / "b" / "chair.ndjson", "{\"drawing\":[[[0,100],[0,80]]]}\n");
+  auto more = options();
+  more.files = {folder_ / "a" / "chair.ndjson", folder_ / "b" / "chair.ndjson"};
+  more.target.append = true;
+  const auto second = import_quickdraw(more);
+  EXPECT_EQ(second.counted("drawings imported"), 2);
+  EXPECT_EQ(second.left_out("came before"), 1);
+  std::set<std::string> ids;
+  for (std::int64_t i = 0; i < view().sketch_count(); ++i) ids.insert(view().read_sketch(i).id);
+  EXPECT_EQ(ids.size(), 4U);
+}
+
+TEST_F(Quickdraw, LongNamesThatDifferAtTheirEndsStayTwo) {
+  const std::string name(300, 'k');
+  EXPECT_EQ(import(drawing(kSimple, name + "1") + drawing(kSimple, name + "2")).counted("drawings imported"), 2);
+  EXPECT_NE(view().read_sketch(0).id, view().read_sketch(1).id);
+}
+
+TEST_F(Quickdraw, OffsetsInPlaceOfPlacesAreRefused) {
+  const std::string there = "[[[0,20,40,60,80,100,80,60,40,20],[0,5,10,40,80,90,80,60,50,30]]]";
+  const std::string steps = "[[[0,20,20,20,20,20,-20,-20,-20,-20],[0,5,5,30,40,10,-10,-20,-10,-20]]]";
+  EXPECT_EQ(import(drawing(there, "1") + drawing(there, "2") + drawing(steps, "3")).counted("drawings imported"), 3);
+  std::filesystem::remove_all(folder_ / "strokes.store");
+  EXPECT_THAT(message_of<DataError>([&] { import(drawing(steps, "1") + drawing(steps, "2") + drawing(there, "3")); }),
+              HasSubstr("offsets from point to point"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "strokes.store"));
+}
+
+TEST_F(Quickdraw, AFileOfAnotherKindIsNamed) {
+  EXPECT_THAT(message_of<DataError>([&] { import("PK\3\4"); }), HasSubstr("an archive"));
+  EXPECT_THAT(message_of<DataError>([&] { import("<!DOCTYPE html><html>"); }), HasSubstr("a web page"));
+}
+
+TEST_F(Quickdraw, DeepNestingIsABadLine) {
+  const auto deep = R"({"word":"chair","drawing":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}\n";
+  const auto report = import(deep + drawing(kSimple, "2"));
+  EXPECT_EQ(report.left_out("line is no drawing"), 1);
+  EXPECT_EQ(report.counted("drawings imported"), 1);
+}
+
 TEST_F(Quickdraw, AFullDiskOrMissingFileLeavesNoStore) {
   std::string lines;
   for (int i = 0; i < 200; ++i) lines += drawing(kSimple, std::to_string(i));
