@@ -39,6 +39,11 @@ void write_all(int descriptor, std::string_view content, const std::filesystem::
 
 }  // namespace
 
+int open_or_create(const std::filesystem::path& file, int flags) {
+  const int present = ::open(file.c_str(), flags | O_CLOEXEC);
+  return present >= 0 || errno != ENOENT ? present : ::open(file.c_str(), flags | O_CREAT | O_CLOEXEC, kFileMode);
+}
+
 void throw_cannot_read(const std::filesystem::path& file, int error) {
   const auto reason = std::strerror(error);
   switch (error) {
@@ -106,7 +111,7 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit_byt
 }
 
 void append_line(const std::filesystem::path& file, std::string_view line) {
-  Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  Descriptor descriptor(open_or_create(file, O_WRONLY | O_APPEND));
   if (descriptor.value() < 0) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
   write_all(descriptor.value(), std::string(line) + '\n', file);
 }

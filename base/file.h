@@ -12,6 +12,10 @@ namespace duet {
 /// What files are created with: all that the umask grants, so that a folder shared by a group stays usable by all of it.
 inline constexpr unsigned kFileMode = 0666;
 
+/// open() of a file for writing, which is made where it is not there; −1 and errno. Not O_CREAT at once: Linux refuses that for a file of
+/// somebody else in a folder with the sticky bit (fs.protected_regular), where opening it may be allowed.
+int open_or_create(const std::filesystem::path& file, int flags);
+
 /// Throws what a failed open() or read() for reading means, from errno's value: InputMissing where there is no such file, Unavailable at a
 /// limit of the machine (open files, memory), CannotWrite (the status of I/O errors) where it cannot be read now: permission, a failing
 /// disk or server. Never DataError: of the content nothing is known.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/text.h"
 
 namespace duet {
@@ -54,7 +55,11 @@ Json parse_json_line(std::string_view line) {
 
 std::string json_text(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
-Json read_json(const std::filesystem::path& file) { return parse_json(read_file(file), file.string()); }
+Json read_json(const std::filesystem::path& file, std::uint64_t limit_bytes) {
+  const auto text = read_file(file, limit_bytes);
+  check_file_kind(file, {FileKind::json, FileKind::weight_index}, "It should hold JSON.");
+  return parse_json(text, file.string());
+}
 
 std::int64_t whole(const Json& object, const char* key) {
   return object.contains(key) && object[key].is_number_integer() ? object[key].get<std::int64_t>() : 0;

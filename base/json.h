@@ -33,8 +33,8 @@ Json parse_json(std::string_view text, const std::string& subject);
 /// The same for a line of which there are many: a value that is_discarded() (and is no object) instead of an error.
 Json parse_json_line(std::string_view line);
 
-/// Reads and parses; throws InputMissing or DataError naming the file.
-Json read_json(const std::filesystem::path& file);
+/// Reads and parses; throws as read_file() does, or DataError naming the file and, where it is of a kind that is known, what it is.
+Json read_json(const std::filesystem::path& file, std::uint64_t limit_bytes = 64 << 20);
 
 /// JSON text of any value, strings that are not UTF-8 (names of files, parts of them in messages) included: their bytes appear as U+FFFD.
 /// nlohmann's own dump() throws at these. indent −1: on one line.

@@ -61,7 +61,7 @@ bool try_lock(int file, int how, const std::filesystem::path& folder) {
 }
 
 int open_lock(const std::filesystem::path& lock) {
-  const int file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
+  const int file = open_or_create(lock, O_RDWR);
   if (file < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
   return file;
 }

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "monitoring/catalogue.h"
 
 namespace duet {
@@ -69,7 +70,7 @@ Histogram Metrics::histogram(const std::string& name, const MetricLabels& labels
 
 void Metrics::identify(const std::string& run, int rank) {
   const std::lock_guard lock(state_->mutex);
-  state_->run = run;
+  state_->run = printable(run, 200);  // the format of the exposition is UTF-8, and so is what a gateway takes
   state_->rank = std::to_string(rank);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "monitoring/metrics.h"
 
 namespace duet {
@@ -59,7 +60,7 @@ bool push_metrics(const std::string& url, const std::string& run) {
     return false;
   }
   mg_printf(connection, "PUT /metrics/job/duet/run/%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-            in_path(run).c_str(), gateway->host.c_str(), body.size());
+            in_path(printable(run, 200)).c_str(), gateway->host.c_str(), body.size());
   mg_write(connection, body.data(), body.size());
   const int answered = mg_get_response(connection, fault, sizeof fault, kTimeoutMilliseconds);
   const auto* response = answered < 0 ? nullptr : mg_get_response_info(connection);

@@ -11,11 +11,11 @@ class LineReader {
  public:
   enum class Found { line, too_long, end };
 
-  /// Throws InputMissing when the file cannot be opened.
+  /// Throws as throw_cannot_read() does when the file cannot be opened (base/file.h).
   LineReader(const std::filesystem::path& file, std::size_t limit_bytes);
 
   /// Puts the next line into `line`, without its end. A line over the limit is passed over (`line` is then empty).
-  /// Throws DataError naming the file when reading fails.
+  /// Throws as throw_cannot_read() does when reading fails.
   Found next(std::string& line);
 
   std::int64_t number() const { return number_; }      ///< of the line that next() returned last, from 1

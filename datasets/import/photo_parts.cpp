@@ -34,7 +34,7 @@ Json settings_of(const PhotosOptions& options, const Store* exclude_like, const 
   std::vector<std::string> folders;
   for (const auto& folder : options.folders) folders.push_back(printable(fs::canonical(folder).string(), 4096));
   return {{"folders", folders},
-          {"exclude_like", exclude_like == nullptr ? Json() : Json(options.exclude_like.filename().string())},
+          {"exclude_like", exclude_like == nullptr ? Json() : Json(printable(options.exclude_like.filename().string(), 4096))},
           {"exclude_like_content", exclude_like == nullptr ? Json() : Json(identity_of(*exclude_like))},
           {"append_to", existing == nullptr ? Json() : Json(identity_of(*existing))},
           {"side", options.photo.side},

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "datasets/import/pickle_content.h"
 #include "datasets/import/pickle_machine.h"
 
@@ -33,6 +34,7 @@ PickledArrays& PickledArrays::operator=(PickledArrays&&) noexcept = default;
 PickledArrays::~PickledArrays() = default;
 
 PickledArrays PickledArrays::read(const std::filesystem::path& file, const PickleLimits& limits) {
+  check_file_kind(file, {FileKind::pickle}, "--coordinates names the pickled dictionary of arrays that SketchX gives out.");
   return parse(read_file(file, limits.file_bytes), file.string(), limits);
 }
 

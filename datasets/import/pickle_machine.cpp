@@ -1,5 +1,6 @@
 #include "datasets/import/pickle_machine.h"
 
+#include <algorithm>
 #include <deque>
 #include <string_view>
 #include <unordered_map>
@@ -134,7 +135,11 @@ class Machine {
     return items;
   }
 
-  void remember(std::uint64_t place) { memo_[place] = top(); }
+  void remember(std::uint64_t place) {
+    memo_[place] = top();
+    // A place costs forty times its instruction. Python keeps an object once.
+    if (memo_.size() > objects_.size()) cursor_.fail("it keeps more objects in its memo than it makes.");
+  }
 
   void recall(std::uint64_t place) {
     const auto found = memo_.find(place);
@@ -207,13 +212,13 @@ class Machine {
 
   std::vector<std::int64_t> parse_shape(const Object& tuple) const {
     std::vector<std::int64_t> shape;
-    std::int64_t count = 1;
+    std::int64_t count = 1;  // of values, were no length zero: strides are made of the others all the same
     if (tuple.items.size() > PickledArray::kMaxDimensions) cursor_.fail("an array of {} dimensions.", tuple.items.size());
     for (const auto item : tuple.items) {
       const auto length = expect(item, Kind::integer, "a length in an array's shape").number;
       if (length < 0) cursor_.fail("an array of length {}.", length);
       if (length > 0 && count > limits_.array_values / length) cursor_.fail("an array of more than {} values.", limits_.array_values);
-      count *= length;
+      count *= std::max<std::int64_t>(length, 1);
       shape.push_back(length);
     }
     return shape;

@@ -26,6 +26,8 @@ PreparedPhoto prepare_photo(const std::filesystem::path& file, const PhotoPrepar
     photo.width = image.width;
     photo.height = image.height;
     photo.jpeg = encode_jpeg(image, preparation.quality);
+  } catch (const Unavailable&) {
+    throw;  // a limit of this machine (open files, memory): the photo is not to blame
   } catch (const Error& fault) {
     photo.fault = fault.what();
   }

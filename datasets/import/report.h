@@ -29,7 +29,7 @@ class ImportReport {
   void point_out(const std::string& observation, const std::string& item);
   /// How many items were left out for a reason; all reasons with an empty one.
   std::int64_t left_out(const std::string& reason = {}) const;
-  std::int64_t pointed_out(const std::string& observation) const;
+  std::int64_t pointed_out(const std::string& observation = {}) const;
 
   /// A sentence.
   void remark(const std::string& sentence);

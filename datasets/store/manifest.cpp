@@ -6,6 +6,7 @@
 
 #include "base/checksum.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "datasets/sketch/offsets.h"
 #include "datasets/sketch/simplify.h"
 #include "datasets/store/folder.h"
@@ -200,12 +201,17 @@ std::int64_t read_newest_generation(const std::filesystem::path& store) {
     std::error_code ignored;
     if (!std::filesystem::exists(store, ignored))
       throw InputMissing("{}: there is no such store. `duet import` and `duet synth` make stores.", store.string());
+    if (std::filesystem::is_regular_file(store, ignored)) {
+      const auto kind = looks_like(store);
+      throw DataError("{}: is {}. A store is a folder that `duet import` or `duet synth` made.", store.string(),
+                      kind.empty() ? "a file" : kind);
+    }
     throw InputMissing("{}: is no store: there is no manifest.json in it. {}", store.string(),
                        std::filesystem::exists(store / kPartsFolder, ignored)
                            ? "Parts of an import lie in it: once all are there, `duet store assemble` makes them a store."
                            : "`duet import` and `duet synth` make stores.");
   }
-  const auto json = parse_json(read_file(file, 1 << 16), file.string());
+  const auto json = read_json(file, 1 << 16);
   check_format(json, file.string());
   const auto generation = count_member(json, "generation", file.string());
   if (generation < 1 || generation > 99'999'999) throw DataError("{}: 'generation' is {}.", file.string(), generation);
@@ -218,7 +224,7 @@ Manifest read_manifest(const std::filesystem::path& store, std::int64_t generati
   if (!std::filesystem::exists(file, ignored)) {
     throw InputMissing("{}: has no generation {}: {} is missing.", store.string(), generation, file.string());
   }
-  auto manifest = manifest_from_json(parse_json(read_file(file, std::uint64_t{256} << 20), file.string()), file.string());
+  auto manifest = manifest_from_json(read_json(file, 256 << 20), file.string());
   if (manifest.generation != generation) throw DataError("{}: says it is generation {}.", file.string(), manifest.generation);
   return manifest;
 }

@@ -79,7 +79,8 @@ class ShardReader {
  public:
   enum class Access { direct_where_possible, library_only };
 
-  /// Throws InputMissing, or DataError naming the file when it is truncated, no shard, or of a format version this program does not know.
+  /// Throws as throw_cannot_read() does where the file cannot be opened (base/file.h), and DataError naming the file when it is truncated,
+  /// no shard, or of a format version this program does not know.
   explicit ShardReader(std::filesystem::path file, const ShardStructure& structure = {}, Access access = Access::direct_where_possible);
   ~ShardReader();
   ShardReader(const ShardReader&) = delete;

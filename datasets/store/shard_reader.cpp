@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "datasets/store/hdf5.h"
 #include "datasets/store/sample_checksum.h"
@@ -19,7 +20,7 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(const std::filesystem::path& file) : value_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (value_ < 0) throw InputMissing("{}: cannot be opened: {}.", file.string(), std::strerror(errno));
+    if (value_ < 0) throw_cannot_read(file, errno);
   }
   ~Descriptor() { ::close(value_); }
   Descriptor(const Descriptor&) = delete;
@@ -29,6 +30,8 @@ class Descriptor {
  private:
   int value_;
 };
+
+constexpr std::uint64_t kMaxChunkBytes = 256 << 20;
 
 /// One dataset. `dataset` and `type` are kept only where the library is needed for reading.
 struct Column {
@@ -45,7 +48,8 @@ struct ShardReader::Parts {
   Parts(std::filesystem::path path, const ShardStructure& structure, Access wanted)
       : file(std::move(path)), access(wanted), descriptor(file) {
     struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0 || !S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
+    if (::fstat(descriptor.get(), &status) != 0) throw_cannot_read(file, errno);
+    if (!S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
     size = static_cast<std::uint64_t>(status.st_size);
     check_structure(structure);
     const Hdf5Lock lock;
@@ -67,6 +71,7 @@ struct ShardReader::Parts {
     std::vector<std::byte> head(static_cast<std::size_t>(std::clamp<std::int64_t>(structure.bytes, 0, kMaxStructureBytes)));
     if (head.empty()) return;
     const auto got = ::pread(descriptor.get(), head.data(), head.size(), 0);
+    if (got < 0) throw_cannot_read(file, errno);
     if (got != std::ssize(head) || checksum(head) != structure.checksum) {
       throw DataError("{}: its first {} bytes, which say where everything lies, are damaged: no sample of it can be read. {}",
                       file.string(), head.size(), advice());
@@ -76,8 +81,14 @@ struct ShardReader::Parts {
   void open_columns() {
     const Hdf5Handle properties(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5Pset_file_locking(properties.get(), false, true);
+    errno = 0;
     library = Hdf5Handle(H5Fopen(file.c_str(), H5F_ACC_RDONLY, properties.get()), H5Fclose);
-    if (!library.valid()) throw DataError("{}: is no HDF5 file, or was cut off or damaged. {}", file.string(), advice());
+    if (!library.valid()) {
+      // The library opens the file anew and does not say why it failed; where that was a limit of the machine, the file is not to blame.
+      if (errno == EMFILE || errno == ENFILE) throw_cannot_read(file, errno);
+      const Descriptor again(file);
+      throw DataError("{}: is no HDF5 file, or was cut off or damaged. {}", file.string(), advice());
+    }
     read_attributes();
     bytes = column("photo", "bytes", H5T_STD_U8LE);
     photo_offset = column("photo", "offset", H5T_STD_U64LE);
@@ -165,6 +176,11 @@ struct ShardReader::Parts {
     if ((layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT) || H5Pget_external_count(properties.get()) > 0) {
       throw DataError("{}: {} keeps its values outside the file. {}", file.string(), made.name, advice());
     }
+    hsize_t chunk = 0;  // the library holds a whole one in memory
+    if (layout == H5D_CHUNKED && (H5Pget_chunk(properties.get(), 1, &chunk) != 1 || chunk > kMaxChunkBytes / made.width)) {
+      throw DataError("{}: {} is kept in chunks of {} values; at most {} bytes each are read. Rewrite it with smaller ones.", file.string(),
+                      made.name, chunk, kMaxChunkBytes);
+    }
     if (access == Access::library_only || layout != H5D_CONTIGUOUS) return made;
     const auto place = made.count == 0 ? 0 : H5Dget_offset(made.dataset.get());
     if (place == HADDR_UNDEF) return made;
@@ -216,7 +232,7 @@ struct ShardReader::Parts {
     while (left > 0) {
       const auto got = ::pread(descriptor.get(), target, left, static_cast<off_t>(place));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw DataError("{}: {} cannot be read at byte {}: {}.", file.string(), from.name, place, std::strerror(errno));
+      if (got < 0) throw_cannot_read(file, errno);
       if (got == 0)
         throw DataError("{}: ends at byte {}, in the midst of {}: it was cut off. {}", file.string(), place, from.name, advice());
       target += got;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "datasets/store/shard.h"
 #include "datasets/store/shard_cache.h"
 #include "monitoring/metrics.h"
@@ -36,10 +37,12 @@ Store::Store(std::filesystem::path path, Manifest manifest, std::size_t open_sha
     const auto file = path_ / entry.file;
     std::error_code error;
     const auto bytes = std::filesystem::file_size(file, error);
+    if (error && error != std::errc::no_such_file_or_directory) throw_cannot_read(file, error.value());
     if (error)
       throw InputMissing("{}: is missing ({}). The store's manifest names it; restore it or import anew.", file.string(), error.message());
     // Before HDF5 sees it: the library is not made for damaged files.
     if (bytes != static_cast<std::uint64_t>(entry.bytes)) {
+      check_file_kind(file, {FileKind::hdf5, FileKind::empty}, "The store's manifest names it as a shard.");
       throw DataError(
           "{}: has {} bytes instead of {}: it was cut off or changed after it was written. `duet store verify {}` lists all damage.",
           file.string(), bytes, entry.bytes, path_.string());

@@ -45,7 +45,7 @@ class Store : public std::enable_shared_from_this<Store> {
   /// The samples of one split, or of "all". Throws UsageError listing the splits there are.
   StoreView view(const std::string& split) const;
 
-  /// A shard by its place in the manifest, from the cache of open ones. Throws DataError when it is missing, damaged or not what the
+  /// A shard by its place in the manifest, from the cache of open ones. Throws as ShardReader does, and DataError when it is not what the
   /// manifest says.
   std::shared_ptr<const ShardReader> shard(std::size_t number) const;
 

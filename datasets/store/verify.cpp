@@ -21,6 +21,8 @@ class Verifier {
             fmt::format("{}: checksum differs (manifest {}, file {}).", file.string(), to_hex(entry.checksum), to_hex(found)));
       }
       check_samples(*store_.shard(number));
+    } catch (const Unavailable&) {
+      throw;  // a limit of this machine says nothing of the store
     } catch (const Error& error) {
       report_.bad_shards.push_back(error.what());
     }
@@ -43,6 +45,8 @@ class Verifier {
   void attempt(BadSample::Kind kind, std::int64_t index, const std::function<void()>& read) {
     try {
       read();
+    } catch (const Unavailable&) {
+      throw;
     } catch (const Error& error) {
       ++report_.bad_sample_count;
       if (report_.bad_samples.size() < VerifyReport::kMaxListed) report_.bad_samples.push_back({kind, index, error.what()});

@@ -24,8 +24,8 @@ struct VerifyReport {
 };
 
 /// Reads every byte of a store's newest generation: the checksum of each shard's file and of each sample. Damage goes into the report, not
-/// into an exception; throws only where there is no readable manifest (InputMissing, DataError). `progress(done, total)` counts bytes of
-/// shards and is called now and then.
+/// into an exception; throws only where there is no readable manifest (InputMissing, DataError) or the machine lacks open files or memory
+/// (Unavailable). `progress(done, total)` counts bytes of shards and is called now and then.
 VerifyReport verify_store(const std::filesystem::path& path, const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
 }  // namespace duet

@@ -9,15 +9,21 @@
 #include <cstring>
 
 #include "base/file.h"
+#include "base/log.h"
 
 namespace duet {
 
 WriterLock::WriterLock(const std::filesystem::path& store) : file_(store / kFileName) {
   for (;;) {
-    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
+    descriptor_ = open_or_create(file_, O_RDWR);
     if (descriptor_ < 0) throw CannotWrite("{}: cannot be written to: {}.", store.string(), std::strerror(errno));
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
+      if (reason == ENOLCK || reason == EOPNOTSUPP || reason == ENOSYS || reason == EINVAL) {
+        warn("{}: this file system does not lock files ({}): see to it that no other import writes to this store at the same time.",
+             store.string(), std::strerror(reason));
+        return;
+      }
       ::close(descriptor_);
       if (reason == EWOULDBLOCK) throw WriterBusy("{}: another program is writing to this store. Wait until it has ended.", store.string());
       throw CannotWrite("{}: cannot be locked for writing: {}.", store.string(), std::strerror(reason));

@@ -12,6 +12,7 @@ class WriterBusy : public CannotWrite {
 };
 
 /// Held while a store is written: one writer at a time, also over processes. The system releases it when the process ends, however it ends.
+/// On a file system that does not lock files it warns that nobody is kept out, and goes on.
 class WriterLock {
  public:
   /// `store` must exist. Throws WriterBusy when another writer holds it, CannotWrite when the folder cannot be written to.

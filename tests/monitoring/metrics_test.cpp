@@ -84,7 +84,7 @@ TEST(Metrics, CountFromManyThreadsWhileBeingRead) {
 // The judge is Prometheus's own checker.
 TEST(Metrics, TextPassesPromtool) {
   Metrics registry;
-  registry.identify("quickstart", 0);
+  registry.identify("caf\xe9", 0);  // a folder's name that is not UTF-8
   registry.counter("duet_photos_read_total").add(3);
   registry.gauge("duet_reward").set(4);
   const auto step = registry.histogram("duet_step_seconds", {.phase = "retrieval_fit", .stage = "retrieval"});

@@ -335,6 +335,36 @@ TEST(BatchStream, AMissingShardIsManyBadSamples) {
   EXPECT_THROW(rows_of(strict, 4), DataError);
 }
 
+/// A healthy store of many shards and few descriptors: nothing may be replaced by another sample.
+TEST(BatchStream, TooFewOpenFilesAreNotBadSamples) {
+  const TemporaryFolder folder;
+  const auto path = make_store(folder.path(), StoreKind::pool, 40);
+  ASSERT_GT(Store::open(path)->manifest().shards.size(), 3u);
+  BatchOptions options;
+  options.global_batch = 10;
+  options.image_side = 16;
+  options.max_bad_fraction = 1;
+  options.view = Store::open(path)->view("train");
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int used = ::dup(0);
+  ::close(used);
+  for (const int left : {0, 1, 3}) {  // none; one, but the HDF5 library needs a second; a few for the first shards
+    const rlimit few{static_cast<rlim_t>(used + left), before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    BatchStream stream(options);
+    std::string said;
+    try {
+      for (int batch = 0; batch < 8; ++batch) stream.next();
+    } catch (const Unavailable& error) {
+      said = error.what();
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_THAT(said, HasSubstr("ulimit -n")) << left;
+    EXPECT_THAT(stream.take_bad_samples(), SizeIs(0)) << left;
+  }
+}
+
 TEST(BatchStream, ExcludedPhotosNeverCome) {
   const TemporaryFolder folder;
   auto options = pair_options(make_store(folder.path(), StoreKind::pairs, 20));

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <hdf5.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/checksum.h"
@@ -269,6 +270,41 @@ TEST(Damage, OffsetsOutsideTheDataAreRefused) {
   }
 }
 
+TEST(Damage, FilesOfAnotherKindAreNamed) {
+  const TemporaryFolder folder;
+  const auto path = make_pairs(folder.path(), 10);
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 99\n";
+  const auto complaint = [&](const std::filesystem::path& store) {
+    return message_of<DataError>([&] {
+      std::vector<std::byte> out;
+      Store::open(store)->view("all").read_photo(0, out);
+    });
+  };
+  overwrite(first_shard(path), pointer);
+  EXPECT_THAT(complaint(path), AllOf(HasSubstr(".h5: is a Git LFS pointer"), HasSubstr("git lfs pull")));
+  overwrite(path / "manifests/00000001.json", pointer);
+  EXPECT_THAT(complaint(path), HasSubstr("00000001.json: is a Git LFS pointer"));
+  overwrite(path / "manifest.json", pointer);
+  EXPECT_THAT(complaint(path), HasSubstr("manifest.json: is a Git LFS pointer"));
+  overwrite(folder / "data.npz", "PK\3\4");
+  EXPECT_THAT(complaint(folder / "data.npz"), AllOf(HasSubstr("an archive"), HasSubstr("A store is a folder")));
+}
+
+TEST(Damage, TooFewOpenFilesAreNoDamage) {
+  const TemporaryFolder folder;
+  const auto path = make_pairs(folder.path(), 10);
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int used = ::dup(0);
+  ::close(used);
+  const rlimit few{static_cast<rlim_t>(used) + 1, before.rlim_max};  // the HDF5 library needs a second one
+  setrlimit(RLIMIT_NOFILE, &few);
+  const auto said = message_of<Unavailable>([&] { verify_store(path); });
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_THAT(said, HasSubstr("ulimit -n"));
+  EXPECT_TRUE(verify_store(path).good());
+}
+
 TEST(Damage, WrongManifestsAreRefused) {
   const TemporaryFolder folder;
   const auto path = make_pairs(folder.path(), 10);
@@ -303,6 +339,11 @@ TEST(Damage, WrongManifestsAreRefused) {
               HasSubstr("but the manifest of generation 1 says"));
   overwrite(file, "{\"format\": ");
   EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("00000001.json"), HasSubstr("not valid JSON")));
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  overwrite(file, good.dump().substr(0, good.dump().size() - 1) + ",\"more\":" + deep + "}");
+  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("00000001.json"), HasSubstr("nested more than")));
+  overwrite(path / "manifest.json", deep);
+  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("manifest.json"), HasSubstr("nested more than")));
   overwrite(path / "manifest.json", "[1]");
   EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), HasSubstr("manifest.json"));
 }

@@ -2,12 +2,24 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "datasets/store/verify.h"
 #include "tests/datasets/store/store_fixture.h"
+
+/// Stands before the C library's: what flock() fails with; 0: it is asked.
+static int lock_fault = 0;
+extern "C" int flock(int file, int how) noexcept {
+  if (lock_fault == 0) return static_cast<int>(::syscall(SYS_flock, file, how));
+  errno = lock_fault;
+  return -1;
+}
 
 namespace duet {
 namespace {
@@ -125,6 +137,40 @@ TEST(StoreWriter, OneWriterAtATimeAlsoOverProcesses) {
     EXPECT_EQ(WEXITSTATUS(status), 7);
   }
   EXPECT_NO_THROW(StoreWriter::append(path));
+}
+
+TEST(StoreWriter, AFileSystemWithoutLocksIsNoHindrance) {
+  for (const int fault : {ENOLCK, EOPNOTSUPP, ENOSYS}) {
+    const TemporaryFolder folder;
+    testing::internal::CaptureStderr();
+    lock_fault = fault;
+    const auto path = make_pairs(folder.path(), 5);
+    lock_fault = 0;
+    EXPECT_THAT(testing::internal::GetCapturedStderr(), AllOf(HasSubstr("pairs.store"), HasSubstr("does not lock files")));
+    EXPECT_TRUE(verify_store(path).good());
+    EXPECT_FALSE(std::filesystem::exists(path / "writer.lock"));
+  }
+}
+
+TEST(StoreWriter, NamesThatAreNotUtf8CostNoStore) {
+  const TemporaryFolder folder;
+  const auto path = folder / "caf\xe9.store";
+  auto writer = StoreWriter::create(path, StoreKind::pairs, {});
+  add_pairs(writer, 0, 3);
+  writer.commit({{"source", "caf\xe9.ndjson"}});
+  EXPECT_TRUE(verify_store(path).good());
+}
+
+TEST(StoreWriter, FilesHaveTheModesThatTheUmaskGrants) {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(002);
+  const auto path = make_pairs(folder.path(), 5);
+  ::umask(before);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    struct stat status {};
+    ASSERT_EQ(::stat(entry.path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, entry.is_directory() ? 0775 : 0664) << entry.path();
+  }
 }
 
 TEST(StoreWriter, FullDiskIsReportedAndLosesNothing) {
