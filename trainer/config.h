@@ -66,8 +66,8 @@ struct GeneratorConfig {
   int hidden = 512;
   int attention = 256;
   int mixtures = 20;
-  int max_steps = 100;              ///< longest drawing, in offsets
-  double simplify_epsilon = 3;      ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
+  int max_steps = 100;          ///< longest drawing, in offsets
+  double simplify_epsilon = 3;  ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
   std::string simplify_distance = "segment";
   std::int64_t batch = 64;          ///< global
   std::int64_t stroke_steps = 0;    ///< steps on data.strokes

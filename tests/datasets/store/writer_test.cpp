@@ -15,7 +15,8 @@
 
 /// Stands before the C library's: what flock() fails with; 0: it is asked.
 static int lock_fault = 0;
-extern "C" int flock(int file, int how) noexcept {
+extern "C" int lock_or_fail(int file, int how) __asm__("flock");
+extern "C" int lock_or_fail(int file, int how) {
   if (lock_fault == 0) return static_cast<int>(::syscall(SYS_flock, file, how));
   errno = lock_fault;
   return -1;
