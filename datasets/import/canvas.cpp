@@ -116,8 +116,10 @@ std::string CanvasCheck::finding() const {
     return fmt::format("offsets from point to point, as sketch-rnn keeps them ({}): `--canvas offsets` adds them up", extent);
   if (low >= -0.1 && high <= 1.5) return fmt::format("a unit square ({}): `--canvas unit` converts them", extent);
   if (low < -kMargin || high <= 1.5)
-    return fmt::format("coordinates about an origin in the middle ({}): `--canvas fit` puts each drawing into the middle of the canvas",
-                       extent);
+    return fmt::format(
+        "coordinates about an origin in the middle, or offsets ({}): `--canvas fit` puts each drawing into the middle of the canvas, "
+        "`--canvas offsets` adds offsets up first",
+        extent);
   // Drawings lie about the middle of their canvas.
   const double side = usual(std::max(x + y, high));
   const bool centred = std::abs(x - y) < 0.15 * (x + y) && median(side_) > 0.3 * (x + y);

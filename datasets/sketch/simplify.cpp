@@ -29,7 +29,7 @@ void mark_kept(std::span<const SketchPoint> stroke, double epsilon, Chord chord,
     const auto [first, last] = chords.back();
     chords.pop_back();
     const double along_x = stroke[last].x - stroke[first].x, along_y = stroke[last].y - stroke[first].y;
-    const double length = std::sqrt(along_x * along_x + along_y * along_y);
+    const double length = along_x * along_x + along_y * along_y;  // squared
     double farthest = 0;
     std::size_t at = first;
     for (std::size_t i = first + 1; i < last; ++i) {
@@ -40,8 +40,7 @@ void mark_kept(std::span<const SketchPoint> stroke, double epsilon, Chord chord,
         at = i;
       }
     }
-    const double distance = std::sqrt(farthest) / (length == 0 ? 1 : length);
-    if (at == first || !(distance > epsilon)) continue;
+    if (at == first || !(farthest > epsilon * epsilon * (length == 0 ? 1 : length))) continue;
     kept[at] = true;
     chords.emplace_back(first, at);
     chords.emplace_back(at, last);

@@ -78,7 +78,7 @@ TEST(GrowingPool, ADamagedGenerationIsPassedOver) {
   pointer("2");
   ASSERT_TRUE(says("pool generation 2 is not adopted")) << program.error_so_far();
   EXPECT_TRUE(goes_on()) << program.error_so_far();
-  pointer(std::string(100'000, '['));
+  pointer(std::string(30'000, '['));
   ASSERT_TRUE(says("manifest.json: its JSON is nested")) << program.error_so_far();
   EXPECT_TRUE(goes_on()) << program.error_so_far();
 

@@ -148,7 +148,10 @@ TEST_F(Chairv2, AnUnendedLastStrokeIsEnded) {
 Sketch drawn(std::uint64_t number) {
   KeyedRandom random(3, Purpose::test, 0, number);
   Sketch sketch;
-  for (int i = 0; i < 20; ++i) sketch.push_back({random.uniform(33, 223), random.uniform(33, 223), i == 9 || i == 19 ? 1.0 : 0.0});
+  for (int i = 0; i < 20; ++i) {
+    const double angle = 0.3 * i + random.uniform(-0.1, 0.1);
+    sketch.push_back({128 + 95 * std::cos(angle), 128 + random.uniform(60, 95) * std::sin(angle), i == 9 || i == 19 ? 1.0 : 0.0});
+  }
   return sketch;
 }
 
