@@ -22,7 +22,7 @@ TEXT
 LIBTORCH_VERSION=2.11.0
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
-  openmpi-bin libopenmpi-dev libhdf5-dev libturbojpeg0-dev libpng-dev libwebp-dev libxxhash-dev libfmt-dev
+  openmpi-bin libopenmpi-dev libhdf5-dev libturbojpeg0-dev libjpeg-dev libpng-dev libwebp-dev libxxhash-dev libfmt-dev
   nlohmann-json3-dev libboost-program-options-dev prometheus-cpp-dev libcivetweb-dev libgtest-dev libgmock-dev
   libstb-dev python3 python3-pip unzip)
 test_packages=(clang-format hdf5-tools prometheus prometheus-pushgateway python3-h5py python3-numpy curl procps

@@ -26,6 +26,9 @@ struct JpegMarkers {
 };
 JpegMarkers read_jpeg_markers(std::span<const std::byte> bytes);
 
+/// The orientation tag (0x0112) of EXIF data, with or without "Exif" before it: 1 … 8; 1 where it is absent or odd.
+int exif_orientation(std::span<const std::byte> exif);
+
 /// Turns and mirrors the image so that EXIF orientation `orientation` (1 … 8) becomes upright.
 Image upright(Image image, int orientation);
 

@@ -3,7 +3,14 @@
 #include <turbojpeg.h>
 
 #include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <new>
 #include <vector>
+
+#include <jerror.h>
+#include <jpeglib.h>
 
 #include "base/error.h"
 #include "datasets/image/formats.h"
@@ -34,49 +41,136 @@ void cmyk_to_rgb(std::span<const std::uint8_t> cmyk, bool stored_inverted, std::
   }
 }
 
+/// libjpeg's own interface, since TurboJPEG tells of several warnings only the first and does not read every chroma sampling. libjpeg
+/// reports faults by longjmp, so the functions that call setjmp own nothing: everything with a destructor lives in the callers' frames.
+struct Reader {
+  jpeg_decompress_struct jpeg{};
+  jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf fault{};
+  char message[JMSG_LENGTH_MAX] = "";  ///< of the error, or of the first warning that makes the picture damaged
+  bool damaged = false;                ///< a part of the pixels is made up
+  bool no_end = false;                 ///< the file ends before its end marker
+
+  Reader();
+  ~Reader() { jpeg_destroy_decompress(&jpeg); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+};
+
+Reader& reader_of(j_common_ptr jpeg) { return *static_cast<Reader*>(jpeg->client_data); }
+
+void on_error(j_common_ptr jpeg) {
+  auto& reader = reader_of(jpeg);
+  jpeg->err->format_message(jpeg, reader.message);
+  std::longjmp(reader.fault, 1);
+}
+
+/// Which warnings leave the pixels whole: oddities of headers, and bytes that belong to nothing.
+void on_message(j_common_ptr jpeg, int level) {
+  if (level >= 0) return;
+  auto& reader = reader_of(jpeg);
+  switch (jpeg->err->msg_code) {
+    case JWRN_ADOBE_XFORM:
+    case JWRN_BOGUS_ICC:
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:  // the scan header of some cameras
+      return;
+    case JWRN_JPEG_EOF:
+      reader.no_end = true;  // whether pixels are missing is seen only by those that follow
+      return;
+    default:
+      if (!reader.damaged) jpeg->err->format_message(jpeg, reader.message);
+      reader.damaged = true;
+  }
+}
+
+/// Scans are limited because a progressive file of a few kilobytes may hold thousands of them.
+void on_progress(j_common_ptr jpeg) {
+  auto& reader = reader_of(jpeg);
+  if (reader.jpeg.input_scan_number <= 500) return;
+  std::strcpy(reader.message, "it has more than 500 scans");
+  std::longjmp(reader.fault, 1);
+}
+
+Reader::Reader() {
+  jpeg.err = jpeg_std_error(&errors);
+  errors.error_exit = on_error;
+  errors.emit_message = on_message;
+  jpeg.client_data = this;
+  if (setjmp(fault)) throw InternalError("libjpeg gave no decoder: {}.", message);
+  jpeg_create_decompress(&jpeg);
+  progress.progress_monitor = on_progress;
+  jpeg.progress = &progress;
+}
+
+bool read_header(Reader& reader, std::span<const std::byte> bytes) {
+  if (setjmp(reader.fault)) return false;
+  jpeg_mem_src(&reader.jpeg, raw(bytes), bytes.size());
+  jpeg_read_header(&reader.jpeg, TRUE);
+  return true;
+}
+
+bool read_rows(Reader& reader, int denominator, bool four_inks, std::uint8_t* target, std::size_t stride) {
+  if (setjmp(reader.fault)) return false;
+  auto& jpeg = reader.jpeg;
+  jpeg.scale_num = 1;
+  jpeg.scale_denom = static_cast<unsigned>(denominator);
+  jpeg.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(&jpeg);
+  while (jpeg.output_scanline < jpeg.output_height) {
+    JSAMPROW row = target + jpeg.output_scanline * stride;
+    jpeg_read_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_decompress(&jpeg);
+  return true;
+}
+
 }  // namespace
 
 struct JpegDecoder::State {
-  explicit State(const ImageLimits& image_limits) : limits(image_limits), handle(tjInitDecompress()) {
-    if (!handle) throw InternalError("TurboJPEG gave no decoder: {}.", tjGetErrorStr2(nullptr));
-  }
-  ~State() { tjDestroy(handle); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-
   ImageLimits limits;
-  tjhandle handle;
+  Reader reader;
   std::vector<std::uint8_t> cmyk;
 };
 
-JpegDecoder::JpegDecoder(const ImageLimits& limits) : state_(std::make_unique<State>(limits)) {}
+JpegDecoder::JpegDecoder(const ImageLimits& limits) : state_(std::make_unique<State>()) { state_->limits = limits; }
 JpegDecoder::~JpegDecoder() = default;
 JpegDecoder::JpegDecoder(JpegDecoder&&) noexcept = default;
 JpegDecoder& JpegDecoder::operator=(JpegDecoder&&) noexcept = default;
 
-void JpegDecoder::decode(std::span<const std::byte> jpeg, int sufficient_side, const std::string& subject, Image& out) {
-  const auto handle = state_->handle;
-  const auto damaged = [&] { return DataError("{}: not a whole JPEG: {}.", subject, tjGetErrorStr2(handle)); };
-  int width = 0, height = 0, subsampling = 0, colours = 0;
-  if (tjDecompressHeader3(handle, raw(jpeg), jpeg.size(), &width, &height, &subsampling, &colours) != 0) throw damaged();
+void JpegDecoder::decode(std::span<const std::byte> bytes, int sufficient_side, const std::string& subject, Image& out) {
+  auto& reader = state_->reader;
+  auto& jpeg = reader.jpeg;
+  jpeg_abort_decompress(&jpeg);  // what a damaged photo left behind
+  reader.damaged = reader.no_end = false;
+  const auto damaged = [&](const char* why) {
+    // Not the photo's fault, so it must not be left out as damaged.
+    if (jpeg.err->msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    return DataError("{}: not a whole JPEG: {}.", subject, why);
+  };
+  if (!read_header(reader, bytes)) throw damaged(reader.message);
+  const auto width = jpeg.image_width, height = jpeg.image_height;
   check_image_size(width, height, state_->limits, subject);
 
-  const auto scale = choose_scale(width, height, sufficient_side);
-  out.width = TJSCALED(width, scale);
-  out.height = TJSCALED(height, scale);
+  const auto scale = choose_scale(static_cast<int>(width), static_cast<int>(height), sufficient_side);
+  out.width = TJSCALED(static_cast<int>(width), scale);
+  out.height = TJSCALED(static_cast<int>(height), scale);
   out.channels = 3;
   const auto pixels = static_cast<std::size_t>(out.width) * out.height;
   out.pixels.resize(3 * pixels);
-  const bool four_inks = colours == TJCS_CMYK || colours == TJCS_YCCK;
+  const bool four_inks = jpeg.jpeg_color_space == JCS_CMYK || jpeg.jpeg_color_space == JCS_YCCK;
   if (four_inks) state_->cmyk.resize(4 * pixels);
   auto* target = four_inks ? state_->cmyk.data() : out.pixels.data();
-  // -1 is also returned for mere warnings, among them 'premature end': then a part of the picture is made up. Scans are limited because a
-  // progressive file of a few kilobytes may hold thousands of them.
-  if (tjDecompress2(handle, raw(jpeg), jpeg.size(), target, out.width, 0, out.height, four_inks ? TJPF_CMYK : TJPF_RGB,
-                    TJFLAG_LIMITSCANS) != 0) {
-    throw damaged();
+  if (!read_rows(reader, scale.denom, four_inks, target, static_cast<std::size_t>(out.width) * (four_inks ? 4 : 3))) {
+    throw damaged(reader.message);
   }
-  if (four_inks) cmyk_to_rgb(state_->cmyk, read_jpeg_markers(jpeg).adobe, out.pixels);
+  if (reader.damaged) throw damaged(reader.message);
+  // With its one scan whole, only the end marker is missing; of a file of several scans any number may be.
+  const bool one_scan = !jpeg.progressive_mode && jpeg.comps_in_scan == jpeg.num_components;
+  if (reader.no_end && !one_scan) throw damaged("the file ends too early");
+  if (four_inks) cmyk_to_rgb(state_->cmyk, read_jpeg_markers(bytes).adobe, out.pixels);
 }
 
 Image decode_jpeg(std::span<const std::byte> bytes, const ImageLimits& limits, const std::string& subject) {

@@ -1,3 +1,5 @@
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "datasets/image/formats.h"
@@ -15,17 +17,23 @@ struct Bytes {
   unsigned four(std::size_t i) const { return little ? two(i) | two(i + 2) << 16 : two(i) << 16 | two(i + 2); }
 };
 
-/// The orientation tag (0x0112) of the first directory of an APP1 segment's TIFF part.
-int exif_orientation(std::span<const std::byte> segment) {
-  const Bytes head{segment};
-  if (segment.size() < 14 || head.four(0) != 0x45786966 || head.two(4) != 0) return 1;  // "Exif\0\0"
-  Bytes tiff{segment.subspan(6)};
+constexpr std::string_view kExif{"Exif\0\0", 6};
+
+bool begins_with_exif(std::span<const std::byte> bytes) {
+  return bytes.size() >= kExif.size() && std::memcmp(bytes.data(), kExif.data(), kExif.size()) == 0;
+}
+
+}  // namespace
+
+int exif_orientation(std::span<const std::byte> exif) {
+  Bytes tiff{begins_with_exif(exif) ? exif.subspan(kExif.size()) : exif};
   tiff.little = tiff.two(0) == 0x4949;
   if (tiff.two(2) != 42) return 1;
   const std::size_t directory = tiff.four(4);
-  const unsigned entries = tiff.two(directory);  // 16 bits: the loop is bounded
+  const unsigned entries = tiff.two(directory);
   for (unsigned i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + 12 * std::size_t{i};
+    if (entry + 12 > tiff.bytes.size()) return 1;  // the time is bounded by the bytes that are there, whatever they claim
     if (tiff.two(entry) != 0x0112) continue;
     const unsigned value = tiff.two(entry + 8);
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
@@ -33,10 +41,9 @@ int exif_orientation(std::span<const std::byte> segment) {
   return 1;
 }
 
-}  // namespace
-
 JpegMarkers read_jpeg_markers(std::span<const std::byte> bytes) {
   JpegMarkers markers;
+  bool exif_seen = false;  // the first one counts, as in every viewer
   const Bytes file{bytes};
   std::size_t position = 2;
   while (file.at(position) == 0xff) {
@@ -49,7 +56,10 @@ JpegMarkers read_jpeg_markers(std::span<const std::byte> bytes) {
     const std::size_t length = file.two(position + 2);
     if (length < 2 || position + 2 + length > bytes.size()) break;
     const auto segment = bytes.subspan(position + 4, length - 2);
-    if (marker == 0xe1 && markers.orientation == 1) markers.orientation = exif_orientation(segment);
+    if (marker == 0xe1 && !exif_seen && begins_with_exif(segment)) {
+      exif_seen = true;
+      markers.orientation = exif_orientation(segment);
+    }
     if (marker == 0xee && segment.size() >= 12 && Bytes{segment}.four(0) == 0x41646f62) markers.adobe = true;  // "Adob"
     position += 2 + length;
   }

@@ -62,8 +62,21 @@ bool read_header(Reader& reader) {
 bool read_rows(Reader& reader, png_bytepp rows) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_read_image(reader.png, rows);
-  png_read_end(reader.png, nullptr);
   return true;
+}
+
+/// The chunks after the pixels, as far as they are sound: without them the picture is whole all the same.
+void read_rest(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return;
+  png_read_end(reader.png, reader.info);
+}
+
+/// Only after read_rest(): the chunk may stand after the pixels.
+int orientation(Reader& reader) {
+  png_uint_32 size = 0;
+  png_bytep exif = nullptr;
+  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) == 0) return 1;
+  return exif_orientation(std::as_bytes(std::span(exif, size)));
 }
 
 /// Asks libpng to deliver 8-bit RGBA whatever the file holds: palette, 1 to 16 bits, grey, transparent colour.
@@ -112,7 +125,8 @@ Image decode_png(std::span<const std::byte> bytes, const ImageLimits& limits, co
   std::vector<png_bytep> rows(height);
   for (int y = 0; y < height; ++y) rows[y] = rgba.data() + y * stride;
   if (!read_rows(reader, rows.data())) throw damaged();
-  return lay_on_white(rgba, width, height);
+  read_rest(reader);
+  return upright(lay_on_white(rgba, width, height), orientation(reader));
 }
 
 std::vector<std::byte> encode_png(const Image& image) {

@@ -136,11 +136,130 @@ TEST(DecodeImage, TruncationAnywhereIsDamage) {
   for (const auto& whole : {encode_png(original), encode_jpeg(original, 90), encode_webp(original),
                             encode_with_turbojpeg(original.pixels, 64, 48, TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE)}) {
     ASSERT_EQ(complaint(whole), "");
-    for (std::size_t size = 1; size + 2 < whole.size(); size += 1 + whole.size() / 97) {
+    for (std::size_t size = 1; size + 13 < whole.size(); size += 1 + whole.size() / 97) {
       const std::vector<std::byte> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
       ASSERT_THAT(complaint(part), StartsWith("photos/a.jpg: ")) << size << " of " << whole.size() << " bytes";
     }
   }
+}
+
+using Bytes = std::vector<std::byte>;
+
+Bytes bytes_of_text(std::string_view text) {
+  const auto* begin = reinterpret_cast<const std::byte*>(text.data());
+  return {begin, begin + text.size()};
+}
+
+Bytes with(Bytes bytes, std::size_t at, const Bytes& added) {
+  bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at), added.begin(), added.end());
+  return bytes;
+}
+
+std::size_t find(const Bytes& bytes, std::string_view text) {
+  const auto wanted = bytes_of_text(text);
+  const auto found = std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end());
+  EXPECT_NE(found, bytes.end());
+  return static_cast<std::size_t>(found - bytes.begin());
+}
+
+std::uint32_t checksum_of_chunk(const Bytes& chunk) {
+  std::uint32_t sum = 0xffffffff;
+  for (const auto byte : chunk) {
+    sum ^= std::to_integer<std::uint32_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (0xedb88320 & (0 - (sum & 1)));
+  }
+  return ~sum;
+}
+
+/// EXIF data of one entry: turned by a quarter.
+constexpr std::string_view kTurned("MM\0*\0\0\0\x8\0\x1\x1\x12\0\x3\0\0\0\x1\0\x6\0\0\0\0\0\0", 26);
+
+TEST(DecodeImage, WhatLeavesThePixelsWholeIsNoDamage) {
+  const auto original = picture(64, 48);
+  const auto jpeg = encode_jpeg(original, 90), png = encode_png(original), webp = encode_webp(original);
+  const auto expected = decode_image(jpeg, {}, "jpeg");
+  auto odd = jpeg;
+  odd.at(find(jpeg, "\xff\xda") + 12) = std::byte{0};  // the scan header says that its spectrum ends at 0
+  EXPECT_EQ(decode_image(odd, {}, "odd scan header"), expected);
+  odd = with(odd, odd.size() - 2, bytes_of_text(std::string_view("\0\x12\x34\0", 4)));
+  EXPECT_EQ(decode_image(odd, {}, "bytes before the end marker"), expected);
+  // A harmless warning must not hide that which follows it.
+  EXPECT_THAT(complaint({odd.begin(), odd.end() - 60}), HasSubstr("not a whole JPEG"));
+  odd = jpeg;
+  odd.at(find(jpeg, "JFIF") + 5) = std::byte{9};
+  EXPECT_EQ(decode_image(odd, {}, "version 9 of JFIF"), expected);
+  EXPECT_EQ(decode_image(Bytes(jpeg.begin(), jpeg.end() - 2), {}, "no end marker"), expected);
+
+  EXPECT_EQ(decode_image(Bytes(png.begin(), png.end() - 12), {}, "no IEND"), original);
+  EXPECT_THAT(complaint(Bytes(png.begin(), png.end() - 13)), HasSubstr("not a whole PNG"));
+  const auto text = bytes_of_text(std::string_view("\0\0\0\x3tEXta\0b....", 15));  // with a wrong checksum
+  EXPECT_EQ(decode_image(with(png, 33, text), {}, "damaged text"), original);
+  EXPECT_EQ(decode_image(with(png, png.size() - 12, text), {}, "damaged text after the pixels"), original);
+  for (const auto& whole : {jpeg, png, webp}) {
+    EXPECT_EQ(decode_image(with(whole, whole.size(), bytes_of_text("and more")), {}, "more"), decode_image(whole, {}, "whole"));
+  }
+}
+
+TEST(DecodeImage, ReadsChromaSampledInAnyWay) {
+  // Neutral chroma: what the headers say of its sampling then changes only how many blocks there are. Every block is "the same as before".
+  for (const auto& [luma, blue, red] : {std::tuple{0x42, 0x11, 0x11}, {0x31, 0x11, 0x11}, {0x13, 0x11, 0x11}, {0x22, 0x12, 0x21}}) {
+    auto jpeg = encode_with_turbojpeg(std::vector<std::uint8_t>(3 * 16 * 16, 128), 16, 16, TJPF_RGB, TJSAMP_444);
+    const auto frame = find(jpeg, "\xff\xc0");
+    jpeg.at(frame + 11) = static_cast<std::byte>(luma);
+    jpeg.at(frame + 14) = static_cast<std::byte>(blue);
+    jpeg.at(frame + 17) = static_cast<std::byte>(red);
+    // Zero bits mean "no difference" in the tables of every encoder: 00 for the DC, and an AC block ends with 1010 (luma) or 00 (chroma).
+    const auto scan = find(jpeg, "\xff\xda") + 14;
+    Bytes bits;
+    const int blocks = (luma >> 4) * (luma & 15), rest = (blue >> 4) * (blue & 15) + (red >> 4) * (red & 15);
+    std::string code;
+    const int across = (16 + 8 * (luma >> 4) - 1) / (8 * (luma >> 4)), down = (16 + 8 * (luma & 15) - 1) / (8 * (luma & 15));
+    for (int unit = 0; unit < across * down; ++unit) {
+      for (int i = 0; i < blocks; ++i) code += "001010";
+      for (int i = 0; i < rest; ++i) code += "0000";
+    }
+    while (code.size() % 8 != 0) code += '1';
+    for (std::size_t i = 0; i < code.size(); i += 8) bits.push_back(static_cast<std::byte>(std::stoi(code.substr(i, 8), nullptr, 2)));
+    jpeg.resize(scan);
+    jpeg.insert(jpeg.end(), bits.begin(), bits.end());
+    const auto end = bytes_of_text("\xff\xd9");
+    jpeg.insert(jpeg.end(), end.begin(), end.end());
+    EXPECT_EQ(complaint(jpeg), "") << std::hex << luma << ' ' << blue << ' ' << red;
+  }
+}
+
+TEST(DecodeImage, ExifIsReadInEveryFormat) {
+  const auto original = picture(64, 48);
+  const auto turned = [](const Bytes& bytes) {
+    const auto image = decode_image(bytes, {}, "turned");
+    return image.width == 48 && image.height == 64;
+  };
+  const auto exif = bytes_of_text(kTurned);
+  const auto jpeg = encode_jpeg(original, 90);
+  const auto segment = [](std::string_view content) {
+    return with(bytes_of_text(std::string{"\xff\xe1\0", 3} + static_cast<char>(8 + content.size()) + std::string("Exif\0\0", 6)), 10,
+                bytes_of_text(content));
+  };
+  EXPECT_TRUE(turned(with(jpeg, 2, segment(kTurned))));
+  // Only the first EXIF segment counts, and what it claims beyond its own size is not read.
+  const std::string_view claims("II*\0\x8\0\0\0\xff\xff", 10);
+  EXPECT_FALSE(turned(with(with(jpeg, 2, segment(kTurned)), 2, segment(claims))));
+
+  const auto png = encode_png(original);
+  auto chunk = with(bytes_of_text(std::string_view("\0\0\0\x1a"
+                                                   "eXIf",
+                                                   8)),
+                    8, exif);
+  const auto checksum = checksum_of_chunk(Bytes(chunk.begin() + 4, chunk.end()));
+  for (int shift = 24; shift >= 0; shift -= 8) chunk.push_back(static_cast<std::byte>(checksum >> shift & 255));
+  EXPECT_TRUE(turned(with(png, 33, chunk)));
+  EXPECT_TRUE(turned(with(png, png.size() - 12, chunk)));
+
+  // The extended form: flags (8 is EXIF), then width - 1 and height - 1.
+  auto webp = with(encode_webp(original), 12, bytes_of_text(std::string_view("VP8X\xa\0\0\0\x8\0\0\0\x3f\0\0\x2f\0\0", 18)));
+  webp = with(webp, webp.size(), with(bytes_of_text(std::string_view("EXIF\x1a\0\0\0", 8)), 8, exif));
+  for (int i = 0; i < 4; ++i) webp[4 + i] = static_cast<std::byte>((webp.size() - 8) >> 8 * i & 255);
+  EXPECT_TRUE(turned(webp));
 }
 
 TEST(DecodeImage, SurvivesDamageEverywhere) {
@@ -263,6 +382,26 @@ TEST(JpegDecoder, DecodesSmallerWhenThatSuffices) {
     decoder.decode(bytes, sufficient, "photo", out);
     EXPECT_EQ(std::pair(out.width, out.height), std::pair(width, height)) << "for " << sufficient;
     EXPECT_LT(mean_difference(out, resize(picture(400, 320), width, height)), 5);
+  }
+}
+
+TEST(JpegDecoder, GivesThePixelsOfTurboJpeg) {
+  const auto original = picture(203, 150);
+  for (const int sampling : {TJSAMP_444, TJSAMP_422, TJSAMP_420, TJSAMP_GRAY, TJSAMP_440, TJSAMP_411}) {
+    for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
+      const auto jpeg = encode_with_turbojpeg(original.pixels, 203, 150, TJPF_RGB, sampling, flags);
+      for (const int denominator : {1, 2, 4, 8}) {
+        Image image;
+        JpegDecoder().decode(jpeg, 150 / denominator, "jpeg", image);
+        Image expected(TJSCALED(203, (tjscalingfactor{1, denominator})), TJSCALED(150, (tjscalingfactor{1, denominator})), 3);
+        tjhandle handle = tjInitDecompress();
+        ASSERT_EQ(tjDecompress2(handle, reinterpret_cast<const unsigned char*>(jpeg.data()), jpeg.size(), expected.pixels.data(),
+                                expected.width, 0, expected.height, TJPF_RGB, 0),
+                  0);
+        tjDestroy(handle);
+        EXPECT_EQ(image, expected) << sampling << ' ' << flags << ' ' << denominator;
+      }
+    }
   }
 }
 
