@@ -23,6 +23,15 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSlowestSteps = 5;
 constexpr double kMicrosecond = 1e-6;
 
+// More are not believed: it is a damaged number.
+constexpr std::int64_t kMostRanks = 100'000;
+
+/// A member of an object as text; empty where it is absent or something else.
+std::string text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 struct Span {
   double begin = 0, end = 0;  // microseconds, on rank 0's clock
   int thread = 0;
@@ -36,7 +45,7 @@ class RankTrace {
   explicit RankTrace(fs::path file) : file_(std::move(file)), in_(file_, std::ios::binary) {
     if (!in_) throw InputMissing("{}: cannot be opened.", file_.string());
     const auto first = next_event();
-    if (!first || first->value("name", "") != "trace") throw DataError("{}: is no trace that Duet wrote.", file_.string());
+    if (!first || text_at(*first, "name") != "trace") throw DataError("{}: is no trace that Duet wrote.", file_.string());
     about = member<Json>(*first, "args", file_.string());
     rank = member<int>(about, "rank", file_.string());
     find_clocks();
@@ -49,20 +58,25 @@ class RankTrace {
     for (;;) {
       auto event = next_event();
       if (!event) return std::nullopt;
-      if (event->value("ph", "") != "X") {
-        if (event->value("name", "") == "trace_end") left_out = event->value("args", Json::object()).value("left_out", std::int64_t{0});
+      if (text_at(*event, "ph") != "X") {
+        if (text_at(*event, "name") == "trace_end") left_out = whole(event->value("args", Json::object()), "left_out");
         metadata(*event);
         continue;
       }
       try {
+        const auto subject = file_.string();
         Span span;
-        span.begin = on_rank_0(event->at("ts").get<double>());
-        span.end = span.begin + event->at("dur").get<double>();
-        span.thread = event->at("tid").get<int>();
-        span.kind = event->at("cat").get<std::string>();
+        span.begin = on_rank_0(member<double>(*event, "ts", subject));
+        span.end = span.begin + member<double>(*event, "dur", subject);
+        span.thread = member<int>(*event, "tid", subject);
+        span.kind = member<std::string>(*event, "cat", subject);
+        if (!std::isfinite(span.begin) || !std::isfinite(span.end) || span.end < span.begin) {
+          damaged();
+          continue;
+        }
         span.event = std::move(*event);
         return span;
-      } catch (const nlohmann::json::exception&) {
+      } catch (const DataError&) {
         damaged();
       }
     }
@@ -85,10 +99,17 @@ class RankTrace {
       if (line.ends_with(',')) line.pop_back();
       if (line == "[" || line == "]" || line.empty()) continue;
       auto event = parse_json_line(line);
-      if (event.is_object()) return event;
-      if (!unfinished) damaged();
+      if (is_event(event)) return event;
+      if (!unfinished || event.is_object()) damaged();
     }
     return std::nullopt;
+  }
+
+  /// What every event has, whatever it tells of: text where text belongs, so that the merged file can be read.
+  static bool is_event(const Json& event) {
+    if (!event.is_object() || text_at(event, "name").empty() || text_at(event, "ph").empty()) return false;
+    const auto args = event.find("args");
+    return args == event.end() || args->is_object();
   }
 
   void damaged() {
@@ -102,10 +123,20 @@ class RankTrace {
       if (!line.starts_with(R"({"name":"clock")")) continue;
       if (line.ends_with(',')) line.pop_back();
       const auto event = parse_json_line(line);
-      if (!event.is_object()) continue;
-      const auto args = member<Json>(event, "args", file_.string());
-      const auto nanoseconds = [&](const char* key) { return static_cast<std::int64_t>(member<double>(args, key, file_.string()) * 1000); };
-      clocks_.push_back({nanoseconds("at"), nanoseconds("offset"), nanoseconds("uncertainty")});
+      if (!is_event(event) || !event.contains("args")) continue;  // counted when the events are read
+      constexpr double kLargest = 9e15;                           // of microseconds: nanoseconds then still fit in 64 bits
+      const auto value = [&](const char* key) {
+        const auto& args = event["args"];
+        return args.contains(key) && args[key].is_number() ? args[key].get<double>() : 2 * kLargest;
+      };
+      const double at = value("at"), offset = value("offset"), uncertainty = value("uncertainty");
+      if (std::max({std::abs(at), std::abs(offset), std::abs(uncertainty)}) > kLargest) {
+        warn("{}: a reading of the clock is damaged and left out.", file_.string());
+        ++damaged_lines;
+        continue;
+      }
+      const auto nanoseconds = [](double microseconds) { return static_cast<std::int64_t>(microseconds * 1000); };
+      clocks_.push_back({nanoseconds(at), nanoseconds(offset), nanoseconds(uncertainty)});
     }
   }
 
@@ -199,7 +230,7 @@ class Steps {
     const double seconds = (span.end - span.begin) * kMicrosecond, communication = inside.communication * kMicrosecond;
     if (step.ranks == 0 || seconds > step.seconds) {
       step.args = args;
-      step.phase = span.event.value("name", "");
+      step.phase = text_at(span.event, "name");
       step.seconds = seconds;
       step.slowest = rank;
       step.inside = inside;
@@ -220,7 +251,7 @@ class Steps {
     Json list = Json::array();
     for (const auto& step : slowest_) {
       list.push_back({{"step", step.args["step"]},
-                      {"stage", step.args.value("stage", "")},
+                      {"stage", text_at(step.args, "stage")},
                       {"phase", step.phase},
                       {"seconds", step.seconds},
                       {"rank", step.slowest},
@@ -273,7 +304,7 @@ std::vector<std::unique_ptr<RankTrace>> open_traces(const fs::path& run_folder) 
         "{}: holds no trace (log/trace-rank-N.json). Train with --monitoring.trace_steps FIRST:LAST, steps counted over all stages.",
         run_folder.string());
   }
-  const auto started = [](const auto& trace) { return trace->about.value("session", std::int64_t{0}); };
+  const auto started = [](const auto& trace) { return whole(trace->about, "session"); };
   const auto newest = started(*std::ranges::max_element(traces, {}, started));
   std::erase_if(traces, [&](const auto& trace) {
     if (started(trace) == newest) return false;
@@ -336,7 +367,7 @@ Json merge_traces(const fs::path& run_folder, const fs::path& out) {
     if (span.thread == 0) {
       const auto inside = main_threads[index].add(span);
       if (span.kind == name_of(SpanKind::step)) steps.add(traces[index]->rank, span, inside);
-      if (communicates && span.event.value("name", "") == kGradientWait) exposed[index] += span.end - span.begin;
+      if (communicates && text_at(span.event, "name") == kGradientWait) exposed[index] += span.end - span.begin;
     } else if (communicates) {
       in_flight[index] += span.end - span.begin;
     }
@@ -350,7 +381,7 @@ Json merge_traces(const fs::path& run_folder, const fs::path& out) {
   for (std::size_t index = 0; index < traces.size(); ++index) {
     const auto& trace = *traces[index];
     damaged += trace.damaged_lines;
-    Json rank{{"rank", trace.rank}, {"host", trace.about.value("host", "")}, {"seconds", main_threads[index].all() * kMicrosecond}};
+    Json rank{{"rank", trace.rank}, {"host", text_at(trace.about, "host")}, {"seconds", main_threads[index].all() * kMicrosecond}};
     const auto& thread = main_threads[index];
     rank["compute"] = (thread.own(SpanKind::step) + thread.own(SpanKind::compute)) * kMicrosecond;
     for (const auto kind : {SpanKind::communication, SpanKind::data_wait, SpanKind::checkpoint, SpanKind::evaluation, SpanKind::control}) {
@@ -368,7 +399,13 @@ Json merge_traces(const fs::path& run_folder, const fs::path& out) {
     ranks.push_back(std::move(rank));
   }
   Json missing = Json::array();
-  for (int rank = 0; rank < traces.front()->about.value("ranks", 1); ++rank) {
+  auto all_ranks = whole(traces.front()->about, "ranks");
+  if (all_ranks > kMostRanks) {
+    warn("{}: a trace tells of {} ranks, which is damage; ranks without a trace are not listed.", run_folder.string(), all_ranks);
+    ++damaged;
+    all_ranks = 0;
+  }
+  for (std::int64_t rank = 0; rank < all_ranks; ++rank) {
     if (std::ranges::none_of(traces, [&](const auto& trace) { return trace->rank == rank; })) missing.push_back(rank);
   }
   found["damaged_lines"] = damaged;

@@ -7,7 +7,8 @@ namespace duet {
 
 /// Merges RUN/log/trace-rank-*.json, which Trace wrote, into one trace file: a process for each rank, all on rank 0's clock, in the order
 /// in which spans ended. Memory does not grow with the traces but for some bytes a step. An unfinished last line is what a killed rank
-/// leaves; other damaged lines are left out with a warning, and so are the files of an older trace of this run.
+/// leaves; other damaged lines (also such as have a number where text belongs) are left out, counted, with a warning, and so are the files
+/// of an older trace of this run. An absurd number of ranks counts as damaged too.
 ///
 /// Returns what the traces say: {"run", "out", "events", "damaged_lines", "missing_ranks", "ranks": [{"rank", "host", "seconds", "compute",
 /// "communication", "data_wait", "checkpoint", "evaluation", "control", "other", "gradients_in_flight", "gradients_exposed",

@@ -159,6 +159,37 @@ TEST_F(TraceMerge, LeavesDamagedLinesOutAndSaysWhere) {
   EXPECT_THAT(spans(), SizeIs(2));
 }
 
+TEST_F(TraceMerge, LeavesOutLinesWithAnotherThingWhereTextOrNumbersBelong) {
+  begin(0, 1) << span(0, "a", "compute", 100, 200) << ",\n"
+              << R"({"name":"x","ph":5},)"
+              << "\n"
+              << R"({"name":7,"cat":"step","ph":"X","ts":1,"dur":2,"pid":0,"tid":0,"args":{"step":1}},)"
+              << "\n"
+              << R"({"name":"trace_end","ph":"M","args":[1]},)"
+              << "\n"
+              << R"({"name":"clock","ph":"M","pid":0,"tid":0,"args":{"at":"noon"}},)"
+              << "\n"
+              << R"({"name":"y","cat":"step","ph":"X","ts":1e308,"dur":1e308,"pid":0,"tid":0},)"
+              << "\n"
+              << R"({"name":"y","cat":"step","ph":"X","ts":1,"dur":2,"pid":0,"tid":1e300},)"
+              << "\n"
+              << R"({"name":"s","cat":"step","ph":"X","ts":300,"dur":2,"pid":0,"tid":0,"args":{"step":1,"stage":[]}})"
+              << "\n]\n";
+  const auto found = merge();
+  EXPECT_EQ(found["damaged_lines"], 6);
+  EXPECT_EQ(found["steps"], 1);
+  EXPECT_THAT(spans(), SizeIs(2));
+}
+
+TEST_F(TraceMerge, DoesNotBelieveAnAbsurdNumberOfRanks) {
+  begin(0, 2'000'000'000) << span(0, "a", "compute", 100, 200) << "\n]\n";
+  testing::internal::CaptureStderr();
+  const auto found = merge();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("2000000000 ranks, which is damage"));
+  EXPECT_THAT(found["missing_ranks"], SizeIs(0));
+  EXPECT_EQ(found["damaged_lines"], 1);
+}
+
 TEST_F(TraceMerge, LeavesOutTheFilesOfAnOlderTrace) {
   begin(0, 1, 0, /*session=*/2) << span(0, "a", "compute", 100, 200) << "\n]\n";
   begin(1, 2, 0, /*session=*/1) << span(1, "b", "compute", 100, 200) << "\n]\n";
