@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -44,11 +45,11 @@ double median(std::vector<double> values) {
 
 /// A canvas that people choose, where the estimate is close to one.
 double usual(double side) {
-  for (const double known : {28.,  32.,  48.,  64.,   96.,   100.,  128.,  400.,  480.,  500.,  512.,  600.,  640.,  720.,
-                             768., 800., 900., 1000., 1024., 1080., 1200., 1280., 1500., 1600., 1920., 2000., 2048., 4096.}) {
-    if (std::abs(side - known) <= 0.03 * known) return known;
-  }
-  return std::round(side);
+  constexpr double kSides[] = {28,  32,  48,  64,   96,   100,  128,  400,  480,  500,  512,  600,  640,  720,
+                               768, 800, 900, 1000, 1024, 1080, 1200, 1280, 1500, 1600, 1920, 2000, 2048, 4096};
+  const double nearest = *std::min_element(std::begin(kSides), std::end(kSides),
+                                           [side](double a, double b) { return std::abs(a - side) < std::abs(b - side); });
+  return std::abs(nearest - side) <= 0.03 * nearest ? nearest : std::round(side);
 }
 
 }  // namespace

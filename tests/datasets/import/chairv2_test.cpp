@@ -149,8 +149,8 @@ Sketch drawn(std::uint64_t number) {
   KeyedRandom random(3, Purpose::test, 0, number);
   Sketch sketch;
   for (int i = 0; i < 20; ++i) {
-    const double angle = 0.3 * i + random.uniform(-0.1, 0.1);
-    sketch.push_back({128 + 95 * std::cos(angle), 128 + random.uniform(60, 95) * std::sin(angle), i == 9 || i == 19 ? 1.0 : 0.0});
+    const double angle = 0.33 * i + random.uniform(-0.05, 0.05);
+    sketch.push_back({128 + 95 * std::cos(angle), 128 + random.uniform(88, 95) * std::sin(angle), i == 9 || i == 19 ? 1.0 : 0.0});
   }
   return sketch;
 }
