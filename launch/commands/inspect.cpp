@@ -24,16 +24,23 @@ Json describe_tensor(const NamedTensor& entry) {
   return json;
 }
 
-Json describe_file(const fs::path& file, const std::vector<NamedTensor>& tensors) {
+Json describe_file(const fs::path& file) {
+  const SafetensorsFile tensors(file);
   Json json;
   json["file"] = file.filename().string();
   json["bytes"] = fs::file_size(file);
   json["tensors"] = Json::array();
   std::int64_t values = 0;
   bool finite = true;
-  for (const auto& entry : tensors) {
-    json["tensors"].push_back(describe_tensor(entry));
-    values += entry.tensor.numel();
+  for (const auto& entry : tensors.entries()) {
+    if (entry.dtype == at::ScalarType::Undefined) {
+      json["tensors"].push_back(
+          {{"name", entry.name}, {"shape", entry.shape}, {"type", entry.type}, {"norm", nullptr}, {"finite", nullptr}});
+      continue;
+    }
+    const NamedTensor tensor{entry.name, tensors.read(entry.name)};
+    json["tensors"].push_back(describe_tensor(tensor));
+    values += tensor.tensor.numel();
     finite = finite && json["tensors"].back()["finite"].get<bool>();
   }
   json["values"] = values;
@@ -62,7 +69,7 @@ Json describe_checkpoint(const Checkpoint& checkpoint, const std::vector<std::st
   json["files"] = Json::array();
   for (const auto& file : tensor_files(checkpoint.folder())) {
     const auto name = file.filename().string();
-    if (checkpoint.has(name)) json["files"].push_back(describe_file(file, checkpoint.read(name)));
+    if (checkpoint.has(name)) json["files"].push_back(describe_file(file));
   }
   return json;
 }
@@ -72,7 +79,7 @@ Json describe(const fs::path& path) {
   if (!fs::exists(path)) throw InputMissing("{}: there is no such file or folder.", path.string());
   if (fs::is_regular_file(path)) {
     Json json;
-    json["files"] = Json::array({describe_file(path, SafetensorsFile(path).read_all())});
+    json["files"] = Json::array({describe_file(path)});
     return json;
   }
   if (fs::exists(path / "manifest.json")) return describe_checkpoint(Checkpoint::open(path), {});
@@ -101,8 +108,12 @@ void print_table(const Json& found, bool with_tensors) {
     if (!with_tensors) continue;
     for (const auto& tensor : file["tensors"]) {
       const auto shape = tensor["shape"].get<std::vector<std::int64_t>>();
-      fmt::print("  {:<56} {:<9} [{}]  norm {:.6g}{}\n", tensor["name"].get<std::string>(), tensor["type"].get<std::string>(),
-                 fmt::join(shape, ", "), tensor["norm"].get<double>(), tensor["finite"].get<bool>() ? "" : "  NOT FINITE");
+      fmt::print("  {:<56} {:<9} [{}]  ", tensor["name"].get<std::string>(), tensor["type"].get<std::string>(), fmt::join(shape, ", "));
+      if (tensor["norm"].is_null()) {
+        fmt::print("of a type that Duet does not read\n");
+      } else {
+        fmt::print("norm {:.6g}{}\n", tensor["norm"].get<double>(), tensor["finite"].get<bool>() ? "" : "  NOT FINITE");
+      }
     }
   }
 }

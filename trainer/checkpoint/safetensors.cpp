@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/json.h"
 
 namespace duet {
@@ -23,6 +24,8 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 constexpr std::size_t kMaxDimensions = 16;
+constexpr const char* kWanted =
+    "A .safetensors file is needed here; docs/configuration.md, \"Weights\", has the lines of Python that convert others.";
 
 struct TypeName {
   at::ScalarType dtype;
@@ -30,6 +33,10 @@ struct TypeName {
 };
 constexpr std::array kTypes{TypeName{at::kHalf, "F16"},   TypeName{at::kBFloat16, "BF16"}, TypeName{at::kFloat, "F32"},
                             TypeName{at::kDouble, "F64"}, TypeName{at::kLong, "I64"},      TypeName{at::kByte, "U8"}};
+
+// Bytes of an element of the types that the format knows and Duet does not read; one that is not listed may be of any size.
+constexpr std::array<std::pair<const char*, std::uint64_t>, 10> kOtherTypes{
+    {{"BOOL", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"I16", 2}, {"U16", 2}, {"I32", 4}, {"U32", 4}, {"U64", 8}}};
 
 const TypeName* type_of(at::ScalarType dtype) {
   auto found = std::ranges::find(kTypes, dtype, &TypeName::dtype);
@@ -39,6 +46,13 @@ const TypeName* type_of(at::ScalarType dtype) {
 const TypeName* type_of(const std::string& name) {
   auto found = std::ranges::find_if(kTypes, [&](const TypeName& type) { return name == type.name; });
   return found == kTypes.end() ? nullptr : found;
+}
+
+/// 0: not known.
+std::uint64_t element_bytes(const std::string& name) {
+  if (const auto* type = type_of(name)) return c10::elementSize(type->dtype);
+  const auto found = std::ranges::find_if(kOtherTypes, [&](const auto& other) { return name == other.first; });
+  return found == kOtherTypes.end() ? 0 : found->second;
 }
 
 /// A file descriptor that closes itself and removes its file unless that was renamed.
@@ -133,8 +147,6 @@ SafetensorsFile::Entry parse_entry(const std::string& name, const Header& value,
                                    const std::string& file) {
   auto subject = fmt::format("{}, tensor '{}'", file, name);
   auto type_name = header_member<std::string>(value, "dtype", subject);
-  const auto* type = type_of(type_name);
-  if (type == nullptr) throw DataError("{}: type '{}' is not supported (F16, BF16, F32, F64, I64 and U8 are)", subject, type_name);
   auto shape = header_member<Header>(value, "shape", subject), offsets = header_member<Header>(value, "data_offsets", subject);
   if (!shape.is_array() || shape.size() > kMaxDimensions)
     throw DataError("{}: its shape is not a list of at most {} sizes", subject, kMaxDimensions);
@@ -144,18 +156,30 @@ SafetensorsFile::Entry parse_entry(const std::string& name, const Header& value,
   if (begin > end || end > data_bytes) {
     throw DataError("{}: bytes {} to {} are not inside the file's {} bytes of data; it is cut or damaged", subject, begin, end, data_bytes);
   }
-  SafetensorsFile::Entry entry{name, type->dtype, {}, data_begin + begin, end - begin};
-  std::uint64_t bytes = c10::elementSize(type->dtype);
-  bool empty = std::ranges::any_of(shape, [](const Header& size) { return size == 0; });
-  for (const auto& element : shape) {
-    auto size = whole(element, subject);
-    if (size > static_cast<std::uint64_t>(INT64_MAX) || (!empty && __builtin_mul_overflow(bytes, size, &bytes))) {
+  // What cannot be read is refused when it is asked for: a file may hold more than anybody needs.
+  const auto* type = type_of(type_name);
+  const auto element = element_bytes(type_name);
+  SafetensorsFile::Entry entry{.name = name,
+                               .type = type_name,
+                               .dtype = type == nullptr ? at::ScalarType::Undefined : type->dtype,
+                               .shape = {},
+                               .offset = data_begin + begin,
+                               .bytes = end - begin};
+  // A side of zero counts as one, as in the strides of a tensor: an empty tensor's other sides must not overflow either.
+  std::uint64_t bytes = std::max<std::uint64_t>(element, 1);
+  bool empty = false;
+  for (const auto& side : shape) {
+    const auto size = whole(side, subject);
+    empty = empty || size == 0;
+    if (__builtin_mul_overflow(bytes, std::max<std::uint64_t>(size, 1), &bytes) || bytes > static_cast<std::uint64_t>(INT64_MAX)) {
       throw DataError("{}: its shape overflows", subject);
     }
     entry.shape.push_back(static_cast<std::int64_t>(size));
   }
   if (empty) bytes = 0;
-  if (bytes != entry.bytes) throw DataError("{}: its shape needs {} bytes, its place in the file has {}", subject, bytes, entry.bytes);
+  if (element > 0 && bytes != entry.bytes) {
+    throw DataError("{}: its shape needs {} bytes, its place in the file has {}", subject, bytes, entry.bytes);
+  }
   return entry;
 }
 
@@ -196,10 +220,12 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file
     if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) throw DataError("{}: not a regular file", file.string());
     auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     std::uint64_t header_bytes = 0;
+    if (file_bytes < sizeof header_bytes) check_file_kind(file, {FileKind::safetensors, FileKind::json}, kWanted);
     if (file_bytes < sizeof header_bytes || !read_at(descriptor_, &header_bytes, sizeof header_bytes, 0)) {
       throw DataError("{}: too short for a safetensors file", file.string());
     }
     if (header_bytes > kMaxHeader || header_bytes > file_bytes - sizeof header_bytes) {
+      check_file_kind(file, {FileKind::safetensors, FileKind::json}, kWanted);
       throw DataError("{}: not a safetensors file, or cut: its header would have {} bytes", file.string(), header_bytes);
     }
     std::string text(header_bytes, '\0');
@@ -209,7 +235,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file
     auto data_begin = sizeof header_bytes + header_bytes;
     for (const auto& [name, value] : header.items()) {
       if (name == "__metadata__") {
-        metadata_ = header_member<std::map<std::string, std::string>>(header, name, file.string());
+        if (!value.is_null()) metadata_ = header_member<std::map<std::string, std::string>>(header, name, file.string());
       } else {
         entries_.push_back(parse_entry(name, value, data_begin, file_bytes - data_begin, file.string()));
       }
@@ -245,6 +271,10 @@ const SafetensorsFile::Entry* SafetensorsFile::find(const std::string& name) con
 }
 
 Tensor SafetensorsFile::read(const Entry& entry) const {
+  if (entry.dtype == at::ScalarType::Undefined) {
+    throw DataError("{}, tensor '{}': type '{}' is not supported (F16, BF16, F32, F64, I64 and U8 are)", path_.string(), entry.name,
+                    entry.type);
+  }
   auto tensor = at::empty(entry.shape, entry.dtype);
   if (!read_at(descriptor_, tensor.mutable_data_ptr(), entry.bytes, entry.offset)) {
     throw DataError("{}, tensor '{}': the file ends inside it", path_.string(), entry.name);

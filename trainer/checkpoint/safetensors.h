@@ -12,18 +12,20 @@ void write_safetensors(const std::filesystem::path& file, const std::vector<Name
                        const std::map<std::string, std::string>& metadata = {});
 
 /// A safetensors file opened for reading. Untrusted: header at most 100 MB, every offset inside the file, no overlap, no hole, sizes
-/// consistent with shape and type, all checked before anything is allocated for data. Reads with pread; safe from several threads.
+/// consistent with shape and type, all checked before anything is allocated for data. Tensors of types that Duet does not read (BOOL, I32,
+/// F8 …) are listed; only reading one is refused. Reads with pread; safe from several threads.
 class SafetensorsFile {
  public:
   struct Entry {
     std::string name;
-    at::ScalarType dtype;
+    std::string type;      ///< as the file calls it: "F32"
+    at::ScalarType dtype;  ///< Undefined: of a type that is not read; read() refuses it
     std::vector<std::int64_t> shape;
     std::uint64_t offset;  ///< of its first byte, in the file
     std::uint64_t bytes;
   };
 
-  /// Throws InputMissing, or DataError naming the file and what is wrong with it.
+  /// Throws InputMissing, or DataError naming the file and what is wrong with it, or of which other kind it is.
   explicit SafetensorsFile(const std::filesystem::path& file);
   ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;
@@ -36,8 +38,8 @@ class SafetensorsFile {
   /// Null when the file has no such tensor.
   const Entry* find(const std::string& name) const;
 
-  /// A tensor of its own memory, on the CPU. Throws DataError naming file and tensor when it is absent or the file was cut since it was
-  /// opened.
+  /// A tensor of its own memory, on the CPU. Throws DataError naming file and tensor when it is absent, of a type that is not read, or the
+  /// file was cut since it was opened.
   Tensor read(const std::string& name) const;
   std::vector<NamedTensor> read_all() const;
 
