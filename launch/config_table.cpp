@@ -155,6 +155,7 @@ class SectionRows {
 
 constexpr Path kPath{};
 const Choice kBackbones{{"inception_v3", "vgg16", "mobilenet_v2", "tiny"}};
+const Choice kScaling{{"auto", "imagenet", "half", "unit", "caffe"}};
 const Choice kBatchNorm{{"frozen", "global", "local"}};
 const Choice kPooling{{"average", "max"}};
 
@@ -197,6 +198,8 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "retrieval", &TrainingConfig::retrieval)
       .add("backbone", &F::backbone, kBackbones, kFixed, "network in front of attention and pooling")
       .add("weights", &F::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
+      .add("weights_scaling", &F::weights_scaling, kScaling, kMayChange,
+           "of the images that these weights take (docs/method.md); auto: as the file says, else by the backbone's habit")
       .add("initial", &F::initial, kPath, kMayChange,
            "network to start from: another run's folder, or retrieval.safetensors of a checkpoint; empty: none")
       .add("attention", &F::attention, kAny, kFixed, "soft attention over the map's places before pooling")
@@ -219,6 +222,7 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "generator", &TrainingConfig::generator)
       .add("backbone", &G::backbone, kBackbones, kFixed, "network whose map the decoder attends to")
       .add("weights", &G::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
+      .add("weights_scaling", &G::weights_scaling, kScaling, kMayChange, "as for retrieval")
       .add("initial", &G::initial, kPath, kMayChange,
            "network to start from: another run's folder, or generator.safetensors of a checkpoint; empty: none")
       .add("train_backbone", &G::train_backbone, kAny, kFixed, "false: the backbone stays as loaded, and its maps are computed once")

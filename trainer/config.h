@@ -38,6 +38,7 @@ struct DataConfig {
 struct RetrievalConfig {
   std::string backbone = "inception_v3";  ///< inception_v3 | vgg16 | mobilenet_v2 | tiny
   std::string weights;                    ///< .safetensors with torchvision's keys; empty: random
+  std::string weights_scaling = "auto";   ///< auto | imagenet | half | unit | caffe: what those weights take
   std::string initial;                    ///< retrieval.safetensors of another run: start from that network
   bool attention = true;
   std::string pooling = "average";    ///< average | max
@@ -58,7 +59,8 @@ struct RetrievalConfig {
 struct GeneratorConfig {
   std::string backbone = "vgg16";
   std::string weights;
-  std::string initial;  ///< generator.safetensors of another run: start from that network
+  std::string weights_scaling = "auto";  ///< as for retrieval
+  std::string initial;                   ///< generator.safetensors of another run: start from that network
   bool train_backbone = true;
   std::string batch_norm = "frozen";
   std::string pooling = "average";

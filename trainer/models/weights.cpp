@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <set>
 
 #include "base/error.h"
@@ -33,22 +35,137 @@ std::string guess_backbone(const SafetensorsFile& file, const std::string& prefi
   return "";
 }
 
-WeightReport load_checked(Module& module, const SafetensorsFile& file, const std::string& prefix) {
+/// Refuses a tensor of a trained backbone that cannot be one.
+void check_sanity(const SafetensorsFile& file, const std::string& name, const Tensor& tensor) {
+  const auto refuse = [&](const std::string& what) {
+    throw DataError(
+        "{}, tensor '{}': {}. Such weights were damaged, or converted wrongly: convert them anew, arrays contiguous "
+        "(docs/configuration.md, \"Weights\"). Nothing was loaded.",
+        file.path().string(), name, what);
+  };
+  const auto values = tensor.to(at::kDouble);
+  if (!at::isfinite(values).all().item<bool>()) refuse("holds values that are not finite");
+  if (ends_with_part(name, "running_var") && (values < 0).any().item<bool>()) refuse("holds variances below zero");
+  if (tensor.dim() == 4 && !values.any().item<bool>()) refuse("is zero throughout");
+  constexpr double kLargestWeight = 1e6;  // statistics of caffe-style inputs reach some thousands, variances some 1e5
+  if (tensor.dim() == 4 && values.abs().max().item<double>() > kLargestWeight)
+    refuse(fmt::format("holds weights above {}", kLargestWeight));
+}
+
+void check_nothing(const SafetensorsFile&, const std::string&, const Tensor&) {}
+
+/// What wrappers (DataParallel, torch.compile, Lightning, a network around the backbone) put in front of every key; longest first found.
+std::string common_prefix(const SafetensorsFile& file, const Module& module) {
+  std::string prefix;
+  const auto all_begin_with = [&](const std::string& start) {
+    return std::ranges::all_of(file.entries(), [&](const auto& entry) { return entry.name.starts_with(start); });
+  };
+  for (bool longer = !file.entries().empty(); longer;) {
+    if (compare_weights(module, file, prefix).fitting > 0) break;
+    longer = false;
+    for (const char* part : {"module.", "_orig_mod.", "backbone.", "model."}) {
+      if (!all_begin_with(prefix + part)) continue;
+      prefix += part;
+      longer = true;
+      break;
+    }
+  }
+  return prefix;
+}
+
+struct Scaling {
+  const char* name;
+  const char* formula;
+  Normalisation normalisation;
+};
+
+const std::array kScalings{
+    Scaling{"imagenet", "ImageNet's mean and deviation", {}},
+    Scaling{"half", "(x - 0.5) / 0.5", {{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}},
+    Scaling{"unit", "x from 0 to 1 as it is", {{0, 0, 0}, {1, 1, 1}}},
+    // torchvision's transforms of VGG16's IMAGENET1K_FEATURES.
+    Scaling{"caffe",
+            "255 x less the mean of ImageNet",
+            {{0.48235, 0.45882, 0.40784}, {0.00392156862745098, 0.00392156862745098, 0.00392156862745098}}},
+};
+
+const Scaling& scaling_of(const std::string& name) {
+  const auto found = std::ranges::find_if(kScalings, [&](const Scaling& scaling) { return name == scaling.name; });
+  if (found == kScalings.end()) throw UsageError("scaling of weights '{}' is none of auto, imagenet, half, unit, caffe", name);
+  return *found;
+}
+
+/// The name of the scaling that a file's metadata entry 'input' means; empty: not known.
+std::string scaling_in_words(std::string input) {
+  std::ranges::transform(input, input.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::erase(input, ' ');
+  for (const auto& scaling : kScalings) {
+    if (input == scaling.name) return scaling.name;
+  }
+  if (input == "rgb/255") return "unit";
+  if (input.find("imagenet") != std::string::npos) return "imagenet";
+  if (input.find("(x-0.5)/0.5") != std::string::npos || input.find("-1..1") != std::string::npos ||
+      input.find("[-1,1]") != std::string::npos)
+    return "half";
+  return "";
+}
+
+/// What the usual weights of a backbone take, where a file does not say.
+std::string habit(const std::string& backbone, const SafetensorsFile& file, const std::string& prefix) {
+  if (backbone == "inception_v3") return "half";  // torchvision's network turns ImageNet's scaling into it, by transform_input
+  // The file of IMAGENET1K_FEATURES is known by its classifier, which is not a number throughout.
+  const auto* classifier = file.find(prefix + "classifier.6.bias");
+  if (backbone == "vgg16" && classifier != nullptr && at::isFloatingType(classifier->dtype) &&
+      at::isnan(file.read(classifier->name)).all().item<bool>())
+    return "caffe";
+  return "imagenet";
+}
+
+/// Returns what was set and why, in words.
+std::string set_scaling(Backbone& backbone, const SafetensorsFile& file, const std::string& prefix, const std::string& option) {
+  std::string name = option, reason = "as the option says";
+  if (option == "auto") {
+    if (file.find(prefix + "input_mean") && file.find(prefix + "input_deviation")) return "mean and deviation of its own, from the file";
+    const auto input = file.metadata().find("input");
+    name = input == file.metadata().end() ? "" : scaling_in_words(input->second);
+    reason = "as the file says";
+    if (name.empty()) {
+      name = habit(backbone.name(), file, prefix);
+      reason = "by habit";
+      warn(
+          "{}: {} which scaling of images these weights take. Duet takes '{}', {}, the habit of {}. With the wrong one, retrieval is worse "
+          "and nothing else tells: say it by retrieval.weights_scaling or generator.weights_scaling.",
+          file.path().string(), input == file.metadata().end() ? "does not say" : fmt::format("says '{}', not known here,", input->second),
+          name, scaling_of(name).formula, backbone.name());
+    }
+  }
+  const auto& scaling = scaling_of(name);
+  backbone.set_normalisation(scaling.normalisation);
+  return fmt::format("{}, {}, {}", scaling.name, scaling.formula, reason);
+}
+
+template <typename Check>
+WeightReport load_checked(Module& module, const SafetensorsFile& file, const std::string& prefix, Check check) {
   auto report = compare_weights(module, file, prefix);
   if (!report.complete()) {
     auto total = report.fitting + static_cast<std::int64_t>(report.missing.size() + report.mismatched.size());
     auto message = fmt::format("{}: {} of the network's {} tensors fit", file.path().string(), report.fitting, total);
     if (!report.missing.empty()) message += fmt::format("; {} are not in the file ({})", report.missing.size(), some(report.missing));
-    if (!report.mismatched.empty()) message += fmt::format("; {} differ in shape ({})", report.mismatched.size(), some(report.mismatched));
+    if (!report.mismatched.empty())
+      message += fmt::format("; {} differ in shape or type ({})", report.mismatched.size(), some(report.mismatched));
     if (!report.unused.empty()) message += fmt::format("; the file also holds {} others ({})", report.unused.size(), some(report.unused));
     auto guess = guess_backbone(file, prefix);
     if (!guess.empty()) message += fmt::format(". By its keys the file is of '{}'", guess);
     throw DataError("{}. Nothing was loaded.", message);
   }
-  at::NoGradGuard no_gradient;
+  std::vector<std::pair<Tensor, Tensor>> copies;  // nothing is changed before all was looked at
   for (auto& [name, tensor] : module.state()) {
-    if (file.find(prefix + name)) tensor.copy_(file.read(prefix + name));
+    if (!file.find(prefix + name)) continue;
+    copies.emplace_back(tensor, file.read(prefix + name));
+    check(file, prefix + name, copies.back().second);
   }
+  at::NoGradGuard no_gradient;
+  for (auto& [to, from] : copies) to.copy_(from);
   return report;
 }
 
@@ -65,6 +182,8 @@ WeightReport compare_weights(const Module& module, const SafetensorsFile& file, 
     } else if (tensor.sizes() != at::IntArrayRef(entry->shape)) {
       report.mismatched.push_back(
           fmt::format("{}: {} in the file, {} in the network", name, shape_text(entry->shape), shape_text(tensor.sizes())));
+    } else if (tensor.is_floating_point() && !at::isFloatingType(entry->dtype)) {
+      report.mismatched.push_back(fmt::format("{}: of type {} in the file, which is none of F16, BF16, F32 and F64", name, entry->type));
     } else {
       ++report.fitting;
     }
@@ -76,23 +195,15 @@ WeightReport compare_weights(const Module& module, const SafetensorsFile& file, 
 }
 
 WeightReport load_weights(Module& module, const std::filesystem::path& file, const std::string& prefix) {
-  return load_checked(module, SafetensorsFile(file), prefix);
+  return load_checked(module, SafetensorsFile(file), prefix, check_nothing);
 }
 
-WeightReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, const std::string& prefix) {
+BackboneReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, const std::string& scaling) {
   SafetensorsFile opened(file);
-  auto report = load_checked(backbone, opened, prefix);
-  if (opened.find(prefix + "input_mean") && opened.find(prefix + "input_deviation")) return report;  // loaded with the rest
-  Normalisation normalisation;
-  auto input = opened.metadata().find("input");
-  if (input != opened.metadata().end() && input->second.find("ImageNet") == std::string::npos) {
-    if (input->second == "RGB/255") {
-      normalisation = {{0, 0, 0}, {1, 1, 1}};
-    } else {
-      warn("{}: input scaling '{}' is not known; ImageNet's mean and deviation are taken", file.string(), input->second);
-    }
-  }
-  backbone.set_normalisation(normalisation);
+  BackboneReport report;
+  report.prefix = common_prefix(opened, backbone);
+  static_cast<WeightReport&>(report) = load_checked(backbone, opened, report.prefix, check_sanity);
+  report.scaling = set_scaling(backbone, opened, report.prefix, scaling);
   return report;
 }
 

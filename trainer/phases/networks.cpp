@@ -18,12 +18,12 @@ void require_file(const std::string& option, const std::string& file) {
 }
 
 template <typename Network>
-void load_backbone(Network& network, const std::string& file, const char* what) {
+void load_backbone(Network& network, const std::string& file, const std::string& scaling, const char* what) {
   if (file.empty()) return;
   require_file(fmt::format("{}.weights", what), file);
-  const auto report = load_backbone_weights(network.backbone(), file);
-  say("{}: {} tensors of {} from {} ({} in the file not used)", what, report.fitting, network.backbone().name(), file,
-      report.unused.size());
+  const auto report = load_backbone_weights(network.backbone(), file, scaling);
+  say("{}: {} tensors of {} from {} ({} in the file not used){}; scaling of images: {}", what, report.fitting, network.backbone().name(),
+      file, report.unused.size(), report.prefix.empty() ? "" : fmt::format(", '{}' taken off every key", report.prefix), report.scaling);
 }
 
 // A run's folder stands for the file of that network in its newest checkpoint.
@@ -64,12 +64,12 @@ Networks::Networks(const TrainingConfig& config, Communicator* statistics, const
     : config_(config), context_{.dtype = device.dtype, .device = device.device, .seed = config.run.seed, .statistics = statistics} {
   const Schedule schedule(config);
   retrieval = std::make_unique<RetrievalNetwork>(config.retrieval, context_.within("retrieval"));
-  load_backbone(*retrieval, config.retrieval.weights, "retrieval");
+  load_backbone(*retrieval, config.retrieval.weights, config.retrieval.weights_scaling, "retrieval");
   load_initial(*retrieval, config.retrieval.initial, "retrieval");
   if (config.retrieval.average_decay > 0) average.emplace(*retrieval, config.retrieval.average_decay);
   if (schedule.has_generator_stages()) {
     generator = std::make_unique<Generator>(config.generator, context_.within("generator"));
-    load_backbone(*generator, config.generator.weights, "generator");
+    load_backbone(*generator, config.generator.weights, config.generator.weights_scaling, "generator");
     load_initial(*generator, config.generator.initial, "generator");
   }
   if (schedule.trains_discriminator()) {

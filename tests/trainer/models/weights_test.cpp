@@ -90,6 +90,17 @@ TEST_F(Weights, OfAnotherShapeAreRefusedWithBothShapes) {
   EXPECT_THAT(refusal(*network, file_), HasSubstr("layers.0.conv.weight: 16x1x3x3 in the file, 16x3x3x3 in the network"));
 }
 
+TEST_F(Weights, OfATypeThatHoldsNoFractionsAreRefusedOnlyWhereTheNetworkNeedsThem) {
+  auto network = tiny(2);
+  auto state = network->state();
+  state.push_back({"index", at::zeros({3}, at::kLong)});
+  write_safetensors(file_, state);
+  EXPECT_THAT(load_weights(*network, file_).unused, ElementsAre("index"));
+  state[0].tensor = state[0].tensor.to(at::kByte);
+  write_safetensors(file_, state);
+  EXPECT_THAT(refusal(*network, file_), HasSubstr("layers.0.conv.weight: of type U8 in the file"));
+}
+
 TEST_F(Weights, MetadataOrElseImageNetDecideTheNormalisation) {
   auto network = tiny(1);
   std::vector<NamedTensor> state;
@@ -105,6 +116,62 @@ TEST_F(Weights, MetadataOrElseImageNetDecideTheNormalisation) {
   EXPECT_NEAR(mean_for({}), 0.485, 1e-6);
   EXPECT_NEAR(mean_for({{"input", "RGB/255, ImageNet mean/std"}}), 0.485, 1e-6);
   EXPECT_EQ(mean_for({{"input", "RGB/255"}}), 0);
+  EXPECT_EQ(mean_for({{"input", "(x - 0.5) / 0.5"}}), 0.5);
+}
+
+TEST_F(Weights, AnOptionSaysTheScalingThatTheFileDoesNot) {
+  auto network = tiny(1);
+  std::vector<NamedTensor> state;
+  for (auto& tensor : network->state()) {
+    if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
+  }
+  write_safetensors(file_, state, {{"input", "RGB/255, ImageNet mean/std"}});
+  EXPECT_THAT(load_backbone_weights(*network, file_, "half").scaling, HasSubstr("(x - 0.5) / 0.5"));
+  EXPECT_EQ(network->normalisation().mean[0], 0.5);
+  load_backbone_weights(*network, file_, "caffe");
+  EXPECT_NEAR(network->normalisation().deviation[0], 1.0 / 255, 1e-8);
+  EXPECT_THROW(load_backbone_weights(*network, file_, "thirds"), UsageError);
+}
+
+TEST_F(Weights, OfInceptionTakeTorchvisionsScalingWhereNothingIsSaid) {
+  auto network = make_backbone("inception_v3", BatchNormMode::frozen, {.seed = 1});
+  std::vector<NamedTensor> state;
+  for (auto& tensor : network->state()) {
+    if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
+  }
+  write_safetensors(file_, state);
+  load_backbone_weights(*network, file_);
+  EXPECT_EQ(network->normalisation().mean[2], 0.5);
+  EXPECT_EQ(network->normalisation().deviation[2], 0.5);
+}
+
+TEST_F(Weights, BehindAPrefixOfAllKeysAreTakenAndItIsSaid) {
+  auto from = tiny(1), to = tiny(2);
+  auto state = from->state();
+  for (auto& tensor : state) tensor.name = "module._orig_mod." + tensor.name;
+  write_safetensors(file_, state);
+  EXPECT_EQ(load_backbone_weights(*to, file_).prefix, "module._orig_mod.");
+  EXPECT_TRUE(at::equal(from->parameters()[0].tensor, to->parameters()[0].tensor));
+}
+
+TEST_F(Weights, ThatCannotHaveBeenTrainedAreRefused) {
+  auto network = tiny(1);
+  const auto refused = [&](const std::string& name, const Tensor& tensor) -> std::string {
+    auto state = network->state();
+    for (auto& entry : state) {
+      if (entry.name == name) entry.tensor = tensor.expand(entry.tensor.sizes());
+    }
+    write_safetensors(file_, state);
+    try {
+      load_backbone_weights(*network, file_);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "loaded";
+  };
+  EXPECT_THAT(refused("layers.0.bn.running_var", at::full({}, -1.0F)), AllOf(HasSubstr("variances below zero"), HasSubstr("contiguous")));
+  EXPECT_THAT(refused("layers.1.conv.weight", at::full({}, NAN)), HasSubstr("not finite"));
+  EXPECT_THAT(refused("layers.1.conv.weight", at::zeros({})), HasSubstr("zero throughout"));
 }
 
 TEST_F(Weights, OfAWholeBackboneServeTheOneThatEndsEarlier) {
