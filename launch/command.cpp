@@ -218,7 +218,7 @@ int run_program(std::span<const Command> commands, std::span<const std::string> 
   } catch (const Error& error) {
     return report(command, error.status(), error.what());
   } catch (const std::bad_alloc&) {
-    return report(command, ExitStatus::internal, "the memory of this machine, or of this job, is used up.");
+    return report(command, ExitStatus::unavailable, "the memory of this machine, or of this job, is used up.");
   } catch (const std::exception& error) {
     return report(command, ExitStatus::internal, without_trace(error.what()));
   }

@@ -46,6 +46,13 @@ bool is_checkpoint_name(std::string_view name) {
   return name.starts_with(kStepPrefix) && name.size() >= std::strlen(kStepPrefix) + 8 && all_digits(name.substr(std::strlen(kStepPrefix)));
 }
 
+/// Another job owns the run's folder: nothing that room on a disk would mend.
+struct TakenOver : CannotWrite {
+  using CannotWrite::CannotWrite;
+};
+
+std::string sentence(std::string text) { return text.ends_with('.') ? text : text + '.'; }
+
 std::string text_of(const Json& json) { return json_text(json, 1) + '\n'; }
 
 // What manifest.json says, before any file is verified.
@@ -267,11 +274,19 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
       const Stopwatch watch;
       write(step, copy);
       count_good(step, watch.seconds());
-    } catch (const CannotWrite&) {
+    } catch (const TakenOver&) {
       failure_ = std::current_exception();
+    } catch (const std::bad_alloc&) {
+      failure_ = std::make_exception_ptr(Unavailable(
+          "{}: the checkpoint of step {} was not written: the memory of this machine, or of the job, is used up. Older checkpoints are "
+          "whole. Ask for more memory, or train with smaller batches; the same command continues from the last checkpoint.",
+          checkpoints_.string(), step));
     } catch (const std::exception& error) {
-      failure_ = std::make_exception_ptr(
-          CannotWrite("{}: the checkpoint of step {} was not written: {}", checkpoints_.string(), step, error.what()));
+      failure_ =
+          std::make_exception_ptr(CannotWrite("{}: the checkpoint of step {} was not written: {} Older checkpoints are whole: make room, "
+                                              "or see to the folder. The same command "
+                                              "continues from the last checkpoint.",
+                                              checkpoints_.string(), step, sentence(error.what())));
     }
   });
   metrics().histogram("duet_checkpoint_stall_seconds").observe(stall.seconds());
@@ -369,8 +384,8 @@ void CheckpointFolder::reached(SaveStage stage) {
 
 void CheckpointFolder::require_ownership(std::int64_t step) {
   if (options_.may_publish && !options_.may_publish()) {
-    throw CannotWrite("{}: the checkpoint of step {} is not published: another job owns this run's folder now. This one must stop.",
-                      checkpoints_.string(), step);
+    throw TakenOver("{}: the checkpoint of step {} is not published: another job owns this run's folder now. This one must stop.",
+                    checkpoints_.string(), step);
   }
 }
 
