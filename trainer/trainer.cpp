@@ -100,13 +100,15 @@ struct Trainer::Impl : DirectiveSource {
     if (!data.training.pool) return -1;
     try {
       const auto newest = Store::newest_generation(config.data.pool);
-      pool_fault.clear();
+      if (pool_away) warn("{}: the pool can be read again.", config.data.pool);
+      pool_away = false;
       return newest;
     } catch (const Error& error) {
-      // The store may be on a file system that is away for a moment; training goes on with what it has open. Said once, not at every look.
+      // The store may be on a file system that is away for a moment; training goes on with what it has open. Said once, when it
+      // goes, not at every look, whatever the fault's words are by then.
       const auto generation = state.streams.data().pool->generation();
-      if (pool_fault != error.what()) warn("{} Training goes on with generation {}.", error.what(), generation);
-      pool_fault = error.what();
+      if (!pool_away) warn("{} Training goes on with generation {}.", error.what(), generation);
+      pool_away = true;
       return generation;
     }
   }
@@ -372,7 +374,7 @@ struct Trainer::Impl : DirectiveSource {
   Json results = Json::object();                  ///< RUN/results.json
   bool stage_ended = false;
   std::string stop_text;
-  mutable std::string pool_fault;        ///< why the pool could not be looked at last time
+  mutable bool pool_away = false;        ///< it could not be looked at last time
   std::int64_t refused_generation = -1;  ///< of the pool: damaged, so it is not tried again
   std::int64_t last_saved = -1;
   double score = 0;             ///< acc@1 of the last weights on the validation split,
