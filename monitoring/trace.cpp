@@ -9,9 +9,11 @@
 #include <fstream>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -71,7 +73,13 @@ struct Trace::State {
     line(metadata("process_sort_index", options.rank, 0, {{"sort_index", options.rank}}));
     line(metadata("clock", options.rank, 0, to_json(clock)));
     flush();
-    writer = std::thread([this] { work(); });
+    try {
+      writer = std::thread([this] { work(); });
+    } catch (const std::system_error& error) {
+      throw Unavailable(
+          "{}: the thread that writes it cannot be started: {}. The limits on processes and memory (ulimit -u, -v) stand against it.",
+          options.file.string(), error.what());
+    }
   }
 
   void add(Event event) {

@@ -1,6 +1,13 @@
 #include "datasets/import/id_journal.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "base/error.h"
 
@@ -12,9 +19,26 @@ namespace {
   throw CannotWrite("temporary file of the import: {}. TMPDIR names the folder for temporary files.", std::strerror(errno));
 }
 
+/// A file without a name in the folder that TMPDIR names; std::tmpfile() does not look at it.
+std::FILE* temporary_file() {
+  std::error_code error;
+  const auto folder = std::filesystem::temp_directory_path(error);
+  if (error) {
+    throw CannotWrite("{}: not a folder that can be used for temporary files. TMPDIR names another.",
+                      std::getenv("TMPDIR") ? std::getenv("TMPDIR") : "/tmp");
+  }
+  auto name = (folder / "duet-import-XXXXXX").string();
+  const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
+  if (descriptor < 0) cannot_write();
+  ::unlink(name.c_str());
+  std::FILE* file = ::fdopen(descriptor, "w+b");
+  if (!file) ::close(descriptor);
+  return file;
+}
+
 }  // namespace
 
-IdJournal::IdJournal() : ends_(std::tmpfile()), text_(std::tmpfile()) {
+IdJournal::IdJournal() : ends_(temporary_file()), text_(temporary_file()) {
   if (!ends_ || !text_) cannot_write();
 }
 

@@ -4,9 +4,12 @@
 #include <functional>
 #include <future>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "base/error.h"
 
 namespace duet {
 
@@ -15,20 +18,22 @@ namespace duet {
 template <typename Task, typename Result>
 class OrderedWorkers {
  public:
+  /// Throws Unavailable when the threads cannot be started.
   OrderedWorkers(int threads, std::function<Result(const Task&)> work)
       : work_(std::move(work)), capacity_(static_cast<std::size_t>(threads) * 4) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+    try {
+      for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+    } catch (const std::system_error& error) {
+      stop();
+      throw Unavailable(
+          "{} threads of an import cannot be started: {}. The limits on processes and memory (ulimit -u, -v) stand against it; take fewer "
+          "(--threads).",
+          threads, error.what());
+    }
   }
 
   /// Tasks that nobody began are dropped, those under way are waited for.
-  ~OrderedWorkers() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
+  ~OrderedWorkers() { stop(); }
   OrderedWorkers(const OrderedWorkers&) = delete;
   OrderedWorkers& operator=(const OrderedWorkers&) = delete;
 
@@ -53,6 +58,15 @@ class OrderedWorkers {
   }
 
  private:
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
   void run() {
     while (true) {
       std::packaged_task<Result()> job;

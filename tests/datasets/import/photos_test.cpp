@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <set>
 
+#include "datasets/import/id_journal.h"
+#include "datasets/import/ordered_workers.h"
 #include "datasets/store/store.h"
 #include "tests/datasets/import/fixtures.h"
 
@@ -199,6 +203,32 @@ TEST_F(Photos, AFolderWithoutPhotosIsAnError) {
   auto missing = options();
   missing.folders = {folder_ / "nowhere"};
   EXPECT_THAT(message_of<InputMissing>([&] { import_photos(missing); }), HasSubstr("nowhere"));
+}
+
+TEST(OrderedWorkersDeathTest, ThreadsThatCannotBeStartedAreAnErrorThatNamesTheLimit) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto start = [] {
+    const rlimit little{std::size_t{1} << 30, std::size_t{1} << 30};
+    ::setrlimit(RLIMIT_AS, &little);
+    try {
+      OrderedWorkers<int, int>(256, [](const int& task) { return task; });
+    } catch (const Unavailable& error) {
+      std::fputs(error.what(), stderr);
+      std::_Exit(static_cast<int>(error.status()));
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(start(), ::testing::ExitedWithCode(69), "256 threads.*ulimit");
+}
+
+TEST(IdJournal, KeepsItsFilesWhereTmpdirSays) {
+  ::setenv("TMPDIR", "/absent", 1);
+  EXPECT_THROW(IdJournal(), CannotWrite);
+  ::unsetenv("TMPDIR");
+  IdJournal journal;
+  journal.append("chair");
+  journal.append("table");
+  EXPECT_EQ(journal.at(1), "table");
 }
 
 TEST_F(Photos, OptionsOutOfRangeAreNamed) {
