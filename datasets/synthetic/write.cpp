@@ -5,6 +5,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -81,7 +82,14 @@ std::vector<Made> make_block(const SynthOptions& options, const Range& range, st
   const auto threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : std::max(1u, std::thread::hardware_concurrency());
   {
     std::vector<std::jthread> helpers;
-    for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+    try {
+      for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+    } catch (const std::system_error& error) {
+      next = block.size();  // those that were started have nothing more to do
+      throw Unavailable(
+          "{} threads cannot be started: {}. The limits on processes and memory (ulimit -u, -v) stand against it; take fewer.", threads,
+          error.what());
+    }
     work();
   }
   for (const auto& failure : failures) {
