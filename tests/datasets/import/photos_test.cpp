@@ -8,6 +8,7 @@
 
 #include "datasets/import/id_journal.h"
 #include "datasets/import/ordered_workers.h"
+#include "datasets/import/prepared_photo.h"
 #include "datasets/store/store.h"
 #include "tests/datasets/import/fixtures.h"
 
@@ -219,6 +220,21 @@ TEST(OrderedWorkersDeathTest, ThreadsThatCannotBeStartedAreAnErrorThatNamesTheLi
     std::_Exit(0);
   };
   EXPECT_EXIT(start(), ::testing::ExitedWithCode(69), "256 threads.*ulimit");
+}
+
+TEST_F(Photos, ALimitOfOpenFilesIsNoDamageOfThePhoto) {
+  write_png(folder_ / "a.png", picture(1));
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  try {
+    const auto photo = prepare_photo(folder_ / "a.png", {});
+    ADD_FAILURE() << photo.fault;
+  } catch (const Unavailable&) {
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST(IdJournal, KeepsItsFilesWhereTmpdirSays) {
