@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Debian 12's mpirun (Open MPI 4.1.4-3+b1) does not start anything on a host whose own name holds an underscore; container runtimes and
+# desktop tools hand out such names. It packs the names of nodes into an expression that has no underscore, for one node too; with the plain
+# list (OMPI_MCA_regx=naive) it starts. With --quiet the reason, and the name, are not said.
+# Seen: "illegal character in the following node name" and status 1; with --quiet status 1 and another text; with regx=naive it starts.
+# Needs root (a UTS namespace of its own; the machine keeps its name) and takes the installed package.
+set -euo pipefail
+version=4.1.4-3+b1
+[[ $(dpkg-query -W -f '${Version}' openmpi-bin) == "$version" ]] || { echo "CHANGED: openmpi-bin is not $version"; exit 1; }
+started_on() { # NAME [OPTION…]: what mpirun says, and its status
+  local name=$1
+  shift
+  # shellcheck disable=SC2016 # the inner shell expands these
+  unshare --uts bash -c 'echo "$1" >/proc/sys/kernel/hostname; shift; mpirun --allow-run-as-root --oversubscribe "$@" -n 1 echo started 2>&1; echo "status $?"' - "$name" "$@"
+}
+plain=$(started_on node_1)
+quiet=$(started_on node_1 --quiet)
+packed=$(OMPI_MCA_regx=naive started_on node_1)
+printf '%s\n' "node_1: $plain" "--quiet: $quiet" "regx=naive: $packed"
+if [[ $plain == *"illegal character"*node_1*"status 1" && $quiet != *node_1* && $quiet == *"status 1" && $packed == started$'\n'"status 0" ]]; then
+  echo "as seen"
+else
+  echo "CHANGED"
+  exit 1
+fi
