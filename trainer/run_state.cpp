@@ -86,7 +86,7 @@ Learner& RunState::retrieval_learner() {
     const AdamOptions adam{.weight_decay = config_.retrieval.weight_decay, .clip = config_.retrieval.clip};
     return std::make_unique<Learner>(
         networks.retrieval->parameters(), ranks_.gradients, config_.cluster,
-        LearnerOptions{adam, config_.run.skipped_limit, local_statistics(*networks.retrieval, config_.retrieval.batch_norm)});
+        LearnerOptions{adam, config_.run.skipped_limit, local_statistics(*networks.retrieval, config_.retrieval.batch_norm), "retrieval"});
   });
 }
 
@@ -97,8 +97,9 @@ Learner& RunState::generator_learner(bool joint) {
   if (!joint) {
     return learner(kGeneratorFit, [&] {
       const AdamOptions adam{.beta1 = kGeneratorBeta, .clip = config_.generator.clip};
-      return std::make_unique<Learner>(networks.generator->trained_parameters(), ranks_.gradients, config_.cluster,
-                                       LearnerOptions{adam, config_.run.skipped_limit, statistics(config_.generator.train_backbone)});
+      return std::make_unique<Learner>(
+          networks.generator->trained_parameters(), ranks_.gradients, config_.cluster,
+          LearnerOptions{adam, config_.run.skipped_limit, statistics(config_.generator.train_backbone), "generator"});
     });
   }
   return learner("generator-joint", [&] {
@@ -108,7 +109,7 @@ Learner& RunState::generator_learner(bool joint) {
     // The phase itself clips its two gradients, apart.
     return std::make_unique<Learner>(
         std::move(parameters), ranks_.gradients, config_.cluster,
-        LearnerOptions{{.beta1 = kGeneratorBeta}, config_.run.skipped_limit, statistics(joint_trains_encoder(config_))});
+        LearnerOptions{{.beta1 = kGeneratorBeta}, config_.run.skipped_limit, statistics(joint_trains_encoder(config_)), "generator"});
   });
 }
 
@@ -117,7 +118,8 @@ Learner& RunState::discriminator_learner() {
     return std::make_unique<Learner>(networks.discriminator->parameters(), ranks_.gradients, config_.cluster,
                                      LearnerOptions{{.beta1 = kGeneratorBeta},
                                                     config_.run.skipped_limit,
-                                                    local_statistics(*networks.discriminator, config_.discriminator.batch_norm)});
+                                                    local_statistics(*networks.discriminator, config_.discriminator.batch_norm),
+                                                    "discriminator"});
   });
 }
 

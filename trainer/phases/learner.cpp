@@ -38,7 +38,8 @@ Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, c
       ranks_(gradients),
       reducer_(pairs_of(parameters_), gradients, options_of(cluster)),
       adam_(parameters_, options.adam),
-      skipped_limit_(options.skipped_limit) {}
+      skipped_limit_(options.skipped_limit),
+      network_(std::move(options.network)) {}
 
 void Learner::reduce(const Tensor& loss) {
   reducer_.arm();
@@ -60,10 +61,11 @@ void Learner::finish(GradientReducer& reducer) {
 // Every rank decides alike: which gradient is not finite, all know.
 void Learner::skip(const NumericalError& error) {
   if (skips_) return;
-  if (skipped_in_a_row_ >= skipped_limit_) throw error;
+  const auto named = network_.empty() ? error : NumericalError("{}: {}", network_, error.what());
+  if (skipped_in_a_row_ >= skipped_limit_) throw named;
   ++skipped_in_a_row_;
   skips_ = true;
-  warn("{} The update is skipped ({} in a row; run.skipped_limit allows {}).", error.what(), skipped_in_a_row_, skipped_limit_);
+  warn("{} The update is skipped ({} in a row; run.skipped_limit allows {}).", named.what(), skipped_in_a_row_, skipped_limit_);
 }
 
 double Learner::step(double learning_rate) {

@@ -15,6 +15,7 @@ struct LearnerOptions {
   std::int64_t skipped_limit = 0;  ///< so many updates in a row may be left out because a gradient was not finite
   /// Running statistics that each rank's forward passes have moved its own way (batch norm `local`); step() makes them the mean over ranks.
   std::vector<NamedTensor> statistics = {};
+  std::string network = {};  ///< whose parameters these are, for messages
 };
 
 /// A set of parameters that is trained together: their gradients' reduction and their optimiser.
@@ -49,6 +50,7 @@ class Learner {
   GradientReducer reducer_;
   Adam adam_;
   std::int64_t skipped_limit_, skipped_in_a_row_ = 0;
+  std::string network_;
   bool skips_ = false;  ///< the update that is being made
 };
 
