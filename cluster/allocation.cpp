@@ -28,7 +28,9 @@ std::optional<Allocation> allocation() {
   found.nodes = std::max(1, number_of("SLURM_JOB_NUM_NODES", 1));
   found.tasks = std::max(1, number_of("SLURM_NTASKS", found.nodes));
   found.cores_per_task = number_of("SLURM_CPUS_PER_TASK", 0);
-  found.inside_step = !text_of("SLURM_STEP_NUM_TASKS").empty();
+  // The shell of salloc is a step too where LaunchParameters=use_interactive_step, but stands for the whole allocation.
+  constexpr const char* kInteractiveStep = "4294967290";
+  found.inside_step = !text_of("SLURM_STEP_NUM_TASKS").empty() && text_of("SLURM_STEP_ID") != kInteractiveStep;
   return found;
 }
 

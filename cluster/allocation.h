@@ -12,7 +12,7 @@ struct Allocation {
   int nodes = 1;
   int tasks = 1;             ///< as asked for at submission; one a node when nothing was said
   int cores_per_task = 0;    ///< 0: nothing was said
-  bool inside_step = false;  ///< this process is a task of an srun, or what a task started; false in a batch script
+  bool inside_step = false;  ///< this process is a task of an srun, or what a task started; false in a batch script and in salloc's shell
 };
 
 /// Nothing outside of Slurm.

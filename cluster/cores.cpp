@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <fstream>
 #include <vector>
 
 namespace duet {
@@ -20,24 +21,71 @@ std::vector<int> allowed_cores() {
   return cores;
 }
 
+// Asked once: a run's number of threads must not change while it runs.
+std::optional<int> own_quota() {
+  static const auto found = [] {
+    std::optional<int> least;
+    std::ifstream groups("/proc/self/cgroup");
+    for (std::string line; std::getline(groups, line);) {  // "0::/job" (version 2) or "1:cpu,cpuacct:/job"
+      const auto first = line.find(':'), second = line.find(':', first + 1);
+      if (second == std::string::npos) continue;
+      const auto controllers = line.substr(first + 1, second - first - 1), group = line.substr(second + 1);
+      const bool has_cpu = (',' + controllers + ',').find(",cpu,") != std::string::npos;
+      if (!controllers.empty() && !has_cpu) continue;
+      const std::filesystem::path root = "/sys/fs/cgroup";
+      const auto granted = cores_of_quota(controllers.empty() ? root : root / controllers, group);
+      if (granted) least = std::min(least.value_or(*granted), *granted);
+    }
+    return least;
+  }();
+  return found;
+}
+
 }  // namespace
 
-int available_cores() { return std::max(1, static_cast<int>(allowed_cores().size())); }
+std::optional<int> cores_of_quota(const std::filesystem::path& root, std::filesystem::path group) {
+  std::optional<int> cores;
+  for (;; group = group.parent_path()) {
+    const auto folder = root / group.relative_path();
+    const auto figures = [&folder](std::initializer_list<const char*> names) {
+      std::vector<double> values;
+      for (const char* name : names) {
+        std::ifstream file(folder / name);
+        for (double value; file >> value;) values.push_back(value);
+      }
+      return values;
+    };
+    auto limit = figures({"cpu.max"});  // "max 100000" has no figure first
+    if (limit.empty()) limit = figures({"cpu.cfs_quota_us", "cpu.cfs_period_us"});
+    if (limit.size() == 2 && limit[0] > 0 && limit[1] > 0) {
+      const int granted = static_cast<int>(std::clamp(limit[0] / limit[1], 1.0, 1e6));
+      cores = std::min(cores.value_or(granted), granted);
+    }
+    if (!group.has_relative_path()) return cores;
+  }
+}
+
+int available_cores() {
+  const int cores = std::max(1, static_cast<int>(allowed_cores().size()));
+  return std::min(cores, own_quota().value_or(cores));
+}
 
 int bind_to_own_cores(World& world) {
   const auto cores = allowed_cores();
   const auto own = fmt::format("{} {}", world.host(), fmt::join(cores, ","));
   const auto all = world.control().all_gather_strings(own);
   const int count = static_cast<int>(cores.size());
+  // A quota is of time, and of all ranks of the host together: more threads would only be held back in turns.
+  const int granted = own_quota() ? std::max(1, *own_quota() / world.local_size()) : std::max(1, count);
   const bool shared = std::count(all.begin(), all.end(), own) == world.local_size();
-  if (!shared) return std::max(1, count);
+  if (!shared) return std::clamp(count, 1, granted);
   if (count < world.local_size()) return 1;
   const int first = count * world.local_rank() / world.local_size(), last = count * (world.local_rank() + 1) / world.local_size();
   cpu_set_t set;
   CPU_ZERO(&set);
   for (int i = first; i < last; ++i) CPU_SET(cores[i], &set);
   ::sched_setaffinity(0, sizeof set, &set);  // a refusal costs speed only
-  return last - first;
+  return std::min(last - first, granted);
 }
 
 }  // namespace duet

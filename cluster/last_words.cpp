@@ -39,6 +39,8 @@ std::filesystem::path file_of(const std::filesystem::path& run_folder, int rank)
   return run_folder / "log" / fmt::format("last-words-rank-{}.json", rank);
 }
 
+std::filesystem::path joined_file(const std::filesystem::path& log) { return log / "ranks-joined"; }
+
 }  // namespace
 
 void begin_last_words(const std::filesystem::path& run_folder, int rank) {
@@ -78,6 +80,23 @@ bool write_last_words(ExitStatus status, const std::string& message) {
 
 void withdraw_last_words() {
   if (own_job().empty()) begun = false;
+}
+
+void note_joined_ranks() {
+  if (!begun || own_job().empty()) return;
+  try {
+    write_file_atomically(joined_file(std::filesystem::path(final_path).parent_path()), own_job() + "\n");
+  } catch (const Error&) {
+    // The disk is full, which the run's own files will say.
+  }
+}
+
+bool ranks_had_joined(const std::filesystem::path& run_folder, const std::string& job) {
+  try {
+    return read_file(joined_file(run_folder / "log")) == job + "\n";
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 void leave_because_of_peer() {
@@ -120,6 +139,7 @@ std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder
 
 void clear_last_words(const std::filesystem::path& run_folder) {
   std::error_code error;
+  std::filesystem::remove(joined_file(run_folder / "log"), error);
   for (const auto& entry : std::filesystem::directory_iterator(run_folder / "log", error)) {
     if (entry.path().filename().string().starts_with("last-words-rank-")) std::filesystem::remove(entry.path(), error);
   }

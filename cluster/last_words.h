@@ -34,9 +34,14 @@ void withdraw_last_words();
 /// process with 76.
 [[noreturn]] void leave_because_of_peer();
 
+/// Says that all ranks have found each other: RUN/log/ranks-joined. What ends before is the launcher's doing, not a rank's.
+void note_joined_ranks();
+/// Whether the ranks that were started as `job` (LastWords::job) had found each other.
+bool ranks_had_joined(const std::filesystem::path& run_folder, const std::string& job);
+
 /// Nothing when the rank left none (killed), or when the file is damaged.
 std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder, int rank);
-/// Removes those of an earlier run, of all ranks.
+/// Removes those of an earlier run, of all ranks, and the note that they had joined.
 void clear_last_words(const std::filesystem::path& run_folder);
 
 }  // namespace duet

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -88,7 +89,8 @@ std::optional<RunOwner> read_run_owner(const std::filesystem::path& run_folder) 
                   .slurm_restarts = json.contains("slurm_restarts") ? member<int>(json, "slurm_restarts", subject) : 0};
 }
 
-RunLock::RunLock(const std::filesystem::path& run_folder) : folder_(std::filesystem::absolute(run_folder)) {
+RunLock::RunLock(const std::filesystem::path& run_folder, double patience_seconds)
+    : folder_(std::filesystem::absolute(run_folder)), patience_seconds_(patience_seconds) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) throw CannotCreate("{}: cannot make the run's folder: {}", folder_.string(), error.message());
@@ -179,11 +181,21 @@ bool RunLock::has_successor(const std::filesystem::path& run_folder) noexcept {
 }
 
 bool RunLock::still_mine() const {
-  if (!is_file(file_, folder_ / kLockName)) return false;
-  try {
-    return owner_of(folder_).token == token_;
-  } catch (const Error&) {
-    return false;
+  const auto lock = folder_ / kLockName;
+  const Stopwatch since;
+  for (bool warned = false;; ::usleep(50000)) {
+    struct stat present = {};
+    bool readable = ::stat(lock.c_str(), &present) == 0;
+    if (readable && !is_file(file_, lock)) return false;  // replaced
+    try {
+      if (const auto owner = readable ? read_run_owner(folder_) : std::nullopt) return owner->token == token_;
+    } catch (const std::exception&) {
+      readable = false;
+    }
+    if (since.seconds() > patience_seconds_) return false;
+    if (since.seconds() > 0.2 && !std::exchange(warned, true))
+      warn("{}: cannot be read; waiting at most {} for its file system.", (folder_ / (readable ? "owner.json" : kLockName)).string(),
+           human_duration(patience_seconds_));
   }
 }
 

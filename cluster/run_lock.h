@@ -30,7 +30,7 @@ class RunLock {
  public:
   /// Makes the folder. Throws CannotCreate naming folder, host, pid, job and since when, if another process owns it or the folder cannot
   /// be made.
-  explicit RunLock(const std::filesystem::path& run_folder);
+  explicit RunLock(const std::filesystem::path& run_folder, double patience_seconds = 10);
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
@@ -46,13 +46,15 @@ class RunLock {
   static bool has_successor(const std::filesystem::path& run_folder) noexcept;
 
   std::int64_t token() const { return token_; }
-  /// Asked right before anything becomes visible. False when another owner has taken over, or the folder was removed or replaced.
+  /// Asked right before anything becomes visible. False when another owner has taken over, or the folder was replaced. A record that cannot
+  /// be read, or is not there, says nothing yet: it is waited for, `patience_seconds` at most, and then the answer is false too.
   bool still_mine() const;
 
  private:
   void acquire();
 
   std::filesystem::path folder_;
+  double patience_seconds_;
   std::int64_t token_ = 0;
   int file_ = -1;
 };

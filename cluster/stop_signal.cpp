@@ -14,6 +14,7 @@ namespace duet {
 namespace {
 
 std::atomic<int> signal_received{0};
+std::atomic<bool> by_supervisor{false};  // which passes USR1 on, whatever it was sent itself
 std::atomic<bool> requested_inside{false};
 std::mutex reason_mutex;
 std::string reason_inside;
@@ -44,16 +45,22 @@ StartedBy started_by() {
 
 void install_stop_signals() {
   const auto by = started_by();
+  by_supervisor = by == StartedBy::supervised;
   handle(SIGUSR1, save_and_stop);
   handle(SIGUSR2, save_and_stop);
   handle(SIGTERM, by == StartedBy::supervised ? peer_died : save_and_stop);
+  struct sigaction hangup = {};
+  ::sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) handle(SIGHUP, by == StartedBy::alone ? save_and_stop : SIG_IGN);  // ignored: nohup
   handle(SIGINT, by == StartedBy::alone ? save_or_leave : SIG_IGN);
 }
 
 bool stop_requested() { return signal_received.load() != 0 || requested_inside.load(); }
 
 std::string stop_reason() {
-  if (const int number = signal_received.load()) return std::string("signal ") + sigabbrev_np(number);
+  const int number = signal_received.load();
+  if (number == SIGUSR1 && by_supervisor) return "asked to by its supervisor";
+  if (number != 0) return std::string("signal ") + sigabbrev_np(number);
   std::lock_guard lock(reason_mutex);
   return reason_inside;
 }

@@ -1,6 +1,7 @@
 #include "cluster/world.h"
 
 #include <mpi.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +12,7 @@
 
 #include "base/host.h"
 #include "base/log.h"
+#include "cluster/last_words.h"
 #include "cluster/mpi_communicator.h"
 
 namespace duet {
@@ -31,9 +33,37 @@ struct SharedEntry {
   Pulse pulses[kConcerns];
 };
 
+/// The supervisor says how many it had started, and by what.
+void require_all_that_were_started(int seen) {
+  const auto started = environment("DUET_STARTED_RANKS");
+  if (started.empty() || started == std::to_string(seen)) return;
+  throw Unavailable(
+      "the launcher {} started {} ranks that do not see each other: this one sees {}. It belongs to another MPI than the Open MPI that "
+      "this "
+      "program was built with; put that one's mpirun first in PATH. None of the ranks trains.",
+      environment("DUET_STARTED_BY"), started, seen);
+}
+
+/// Open MPI ends a process by SIGBUS, or hangs, where its shared memory does not fit.
+void require_shared_memory() {
+  auto folder = environment("OMPI_MCA_btl_vader_backing_directory");
+  if (folder.empty()) folder = "/dev/shm";
+  struct statvfs space = {};
+  if (::statvfs(folder.c_str(), &space) != 0) return;  // Open MPI then looks for another place
+  if (const auto free = space.f_bavail * space.f_frsize; free < kSharedBytesOfRank)
+    throw Unavailable(
+        "{}: {:.1f} MiB of shared memory are free, a rank needs {} MiB. Give the container a larger one (--shm-size=1g), or "
+        "set OMPI_MCA_btl_vader_backing_directory and OMPI_MCA_osc_sm_backing_directory to a folder with room.",
+        folder, static_cast<double>(free) / (1 << 20), kSharedBytesOfRank >> 20);
+}
+
 }  // namespace
 
-bool started_by_launcher() { return !environment("OMPI_COMM_WORLD_SIZE").empty() || !environment("PMIX_RANK").empty(); }
+bool started_by_launcher() {
+  if (!environment("OMPI_COMM_WORLD_SIZE").empty()) return true;
+  // A step of one task has nobody to talk to: it may be a person's shell (srun --pty), in which PMIx is set where it is the site's default.
+  return !environment("PMIX_RANK").empty() && environment("SLURM_STEP_NUM_TASKS") != "1";
+}
 
 int launcher_rank() {
   auto rank = environment("OMPI_COMM_WORLD_RANK");
@@ -55,9 +85,12 @@ struct World::State {
 
 World::World(const WorldOptions& options) : state_(std::make_unique<State>()) {
   if (started_by_launcher()) {
+    require_shared_memory();
     state_->begin_mpi(options.timeout_seconds);
+    if (state_->rank == 0) note_joined_ranks();
     return;
   }
+  require_all_that_were_started(1);
   const auto tasks = environment("SLURM_STEP_NUM_TASKS");
   if (!tasks.empty() && tasks != "1") {
     throw UsageError("srun started {} tasks, but this process cannot see the others. Use `srun --mpi=pmix`, or `duet train --ranks {}`.",
@@ -74,6 +107,7 @@ void World::State::begin_mpi(double timeout_seconds) {
   mpi = true;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
+  require_all_that_were_started(size);
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &local);
   MPI_Comm_rank(local, &local_rank);
   MPI_Comm_size(local, &local_size);

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,8 @@ struct WorldOptions {
 class World {
  public:
   /// Collective. Throws UsageError when the process was started by a launcher that this program's MPI does not understand
-  /// (srun without --mpi=pmix: every rank would believe to be alone).
+  /// (srun without --mpi=pmix: every rank would believe to be alone), Unavailable when there are not as many ranks as the supervisor says
+  /// it started (DUET_STARTED_RANKS, by DUET_STARTED_BY), or no room for the memory they share.
   explicit World(const WorldOptions& options = {});
   ~World();
   World(const World&) = delete;
@@ -44,7 +46,10 @@ class World {
   std::unique_ptr<State> state_;
 };
 
-/// True when mpirun or srun started this process as one of several ranks, or as the only one of a job; known before World exists.
+/// Room for the memory that a rank shares with those of its host, Open MPI's and ours.
+constexpr std::uint64_t kSharedBytesOfRank = std::uint64_t{6} << 20;
+
+/// True when mpirun started this process, or srun as one of several ranks; known before World exists.
 bool started_by_launcher();
 /// This process's rank as the launcher gave it; 0 without one. Known before World exists.
 int launcher_rank();

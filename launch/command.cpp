@@ -1,5 +1,8 @@
 #include "launch/command.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,6 +116,12 @@ int report(const std::string& command, ExitStatus status, const std::string& mes
   return static_cast<int>(status);
 }
 
+// As `duet status | head -1` does: what it wanted it has read.
+bool reader_has_left() {
+  pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 }  // namespace
 
 std::string help_text(const CommandLine& line) {
@@ -213,7 +222,8 @@ int run_program(std::span<const Command> commands, std::span<const std::string> 
     } catch (const HelpRequested& help) {
       std::fwrite(help.text.data(), 1, help.text.size(), stdout);
     }
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw CannotWrite("standard output cannot be written; is the disk full?");
+    if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !reader_has_left())
+      throw CannotWrite("standard output cannot be written; is the disk full?");
     return status;
   } catch (const Error& error) {
     return report(command, error.status(), error.what());

@@ -2,8 +2,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,12 +17,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/cores.h"
+#include "cluster/world.h"
 #include "launch/captured_program.h"
 
 namespace duet {
@@ -27,6 +34,20 @@ constexpr double kControllerSeconds = 10;  // for Slurm's controller to answer
 
 using Words = std::vector<std::string>;
 using Settings = std::map<std::string, std::string>;
+
+/// Whether a process may read the memory of another that is not its child, as ranks do of each other: a container may forbid the call, Yama
+/// the relation. Open MPI tries, fails and says so for each message.
+bool neighbours_memory_is_readable() {
+  static char byte = 1;
+  const pid_t child = ::fork();
+  if (child == 0) {  // only what is safe in a fork
+    char copy = 0;
+    const iovec here{&copy, 1}, there{&byte, 1};
+    ::_exit(::process_vm_readv(::getppid(), &here, 1, &there, 1, 0) == 1 ? 0 : 1);
+  }
+  int status = 1;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+}
 
 /// What Open MPI and the ranks find in their environment, beside what they are given by name. Nothing that the user has set is changed.
 Settings settings_for(Launcher launcher, int ranks, const std::optional<Allocation>& allocation, const std::filesystem::path& scratch,
@@ -39,12 +60,15 @@ Settings settings_for(Launcher launcher, int ranks, const std::optional<Allocati
   if (launcher == Launcher::local) {
     const int cores = available_cores();
     values["OMP_NUM_THREADS"] = std::to_string(std::max(1, cores / ranks));
-    values["OMPI_MCA_btl"] = "self,vader";              // one host: shared memory only, no sockets
+    values["OMPI_MCA_btl"] = "self,vader";  // one host: shared memory only, no sockets
+    values["OMPI_MCA_regx"] = "naive";      // packs no names of hosts, and so takes those with an underscore
+    if (!neighbours_memory_is_readable()) values["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none";
     values["OMPI_MCA_plm"] = "isolated";                // nothing is started elsewhere, so no ssh is needed
     if (allocation) values["OMPI_MCA_ras"] = "^slurm";  // not the allocation's other nodes
     if (ranks > cores) values["OMPI_MCA_rmaps_base_oversubscribe"] = "1";
     if (!scratch.empty()) {
       values["OMPI_MCA_btl_vader_backing_directory"] = scratch;
+      values["OMPI_MCA_osc_sm_backing_directory"] = scratch;
       values["OMPI_MCA_orte_tmpdir_base"] = scratch;
     }
   } else if (allocation && allocation->cores_per_task > 0) {
@@ -74,7 +98,7 @@ Words launch_command(Launcher launcher, int ranks, const std::optional<Allocatio
     if (allocation->cores_per_task > 0) words.push_back(fmt::format("--cpus-per-task={}", allocation->cores_per_task));
     return words;
   }
-  Words words = {"mpirun", "--quiet", "-n", std::to_string(ranks)};
+  Words words = {"mpirun", "-n", std::to_string(ranks)};
   if (launcher == Launcher::local) return words;
   Settings exported = environment;
   for (char** entry = environ; *entry; ++entry) {
@@ -87,15 +111,19 @@ Words launch_command(Launcher launcher, int ranks, const std::optional<Allocatio
   return words;
 }
 
-/// Starts `command` as the leader of a session of its own, which dies with this process. Throws Unavailable when it cannot be executed.
-pid_t start_session(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment) {
+/// Does a setting make its reader believe that a launcher started it? This process may sit in a person's step (srun --pty).
+bool is_of_another_launch(const std::string& setting) { return setting.starts_with("PMIX_") || setting.starts_with("PMI_"); }
+
+/// Starts `command` as the leader of a session of its own, which dies with this process; what it says goes to `error`. Throws Unavailable
+/// when it cannot be executed.
+pid_t start_session(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, int error) {
   std::vector<char*> arguments;
   for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   std::vector<std::string> settings;
   for (char** entry = environ; *entry; ++entry) {
     const std::string setting = *entry;
-    if (!environment.contains(setting.substr(0, setting.find('=')))) settings.push_back(setting);
+    if (!environment.contains(setting.substr(0, setting.find('='))) && !is_of_another_launch(setting)) settings.push_back(setting);
   }
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
   std::vector<char*> setting_pointers;
@@ -114,6 +142,7 @@ pid_t start_session(const std::vector<std::string>& command, const std::map<std:
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (const int input = ::open("/dev/null", O_RDONLY); input >= 0) ::dup2(input, STDIN_FILENO);
+    ::dup2(error, STDERR_FILENO);
     ::execvpe(arguments[0], arguments.data(), setting_pointers.data());
     const int reason = errno;
     [[maybe_unused]] const auto written = ::write(report[1], &reason, sizeof reason);
@@ -165,30 +194,129 @@ void kill_session(pid_t session) {
 }  // namespace
 
 /// Where Open MPI keeps its shared memory and sockets for this run. Ranks that are killed leave them behind, so they lie in one folder that
-/// goes with the supervisor; folders whose supervisor was killed itself go with the next one.
+/// goes with the supervisor; folders whose supervisor was killed itself go with the next one. Who lives holds a lock on its folder: process
+/// ids are no proof, since containers that share /dev/shm number their processes themselves.
 struct LaunchedRanks::Scratch {
-  Scratch() {
-    const std::filesystem::path shared = "/dev/shm";
+  explicit Scratch(int ranks) {
+    const auto needed = kSharedBytesOfRank * static_cast<unsigned>(ranks) + kSharedBytesOfLauncher;
+    std::string lacking;
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(shared, error)) {
-      const auto name = entry.path().filename().string();
-      if (!name.starts_with(kPrefix)) continue;
-      const auto owner = std::atoi(name.c_str() + std::strlen(kPrefix));
-      if (owner > 0 && ::kill(owner, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), error);
+    for (const std::filesystem::path& place : {std::filesystem::path("/dev/shm"), std::filesystem::temp_directory_path(error)}) {
+      remove_those_of_the_dead(place);
+      struct statvfs space = {};
+      if (place.empty() || ::statvfs(place.c_str(), &space) != 0) continue;
+      const auto free = space.f_bavail * space.f_frsize;
+      if (free < needed) {
+        lacking += fmt::format("{}{} has {:.0f} MiB", lacking.empty() ? "" : ", ", place.string(), static_cast<double>(free) / (1 << 20));
+      } else if (make(place)) {
+        return;
+      }
     }
-    const auto own = shared / fmt::format("{}{}", kPrefix, ::getpid());
-    if (std::filesystem::create_directory(own, error)) path_ = own;  // else Open MPI's own choice has to do
+    if (!lacking.empty()) {
+      throw Unavailable(
+          "{} ranks need {} MiB of shared memory; free are: {}. Give the container a larger /dev/shm (--shm-size=1g), or set "
+          "TMPDIR to a folder with room.",
+          ranks, needed >> 20, lacking);
+    }
+    // Nowhere may a folder be made: Open MPI's own choice has to do.
   }
   ~Scratch() {
     std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
+    if (path_.empty()) return;
+    std::filesystem::remove_all(path_, error);
+    ::close(lock_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
   static constexpr const char* kPrefix = "duet-ranks-";
+  static constexpr std::uint64_t kSharedBytesOfLauncher = std::uint64_t{8} << 20;
   std::filesystem::path path_;
+
+ private:
+  static int lock_folder(const std::filesystem::path& folder) {
+    const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+    if (file >= 0) ::close(file);
+    return -1;
+  }
+
+  static void remove_those_of_the_dead(const std::filesystem::path& place) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
+      if (!entry.path().filename().string().starts_with(kPrefix)) continue;
+      if (const int lock = lock_folder(entry.path()); lock >= 0) {
+        std::filesystem::remove_all(entry.path(), error);
+        ::close(lock);
+      }
+    }
+  }
+
+  bool make(const std::filesystem::path& place) {
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      auto name = (place / fmt::format("{}{}-XXXXXX", kPrefix, ::getpid())).string();
+      if (::mkdtemp(name.data()) == nullptr) return false;
+      lock_ = lock_folder(name);
+      struct stat locked = {}, present = {};
+      // Another start may have taken it for a dead one's before it was locked.
+      if (lock_ >= 0 && ::fstat(lock_, &locked) == 0 && ::stat(name.c_str(), &present) == 0 && locked.st_ino == present.st_ino) {
+        path_ = name;
+        return true;
+      }
+      if (lock_ >= 0) ::close(lock_);
+    }
+    return false;
+  }
+
+  int lock_ = -1;
 };
+
+std::string LauncherWords::take(std::string_view part) {
+  std::string others;
+  const auto end_line = [&] {
+    dashes_ = 0;
+    if (line_.size() >= kRule && line_.find_first_not_of('-') == std::string::npos) {
+      inside_ = !inside_;
+      if (!inside_) text_ += '\n';
+    } else if (inside_) {
+      if (text_.size() < 16384) text_ += line_ + '\n';
+    } else {
+      others += line_ + '\n';
+    }
+    line_.clear();
+    passing_ = false;
+  };
+  for (const char letter : part) {
+    dashes_ = letter == '-' ? dashes_ + 1 : letter == '\n' ? dashes_ : 0;
+    if (letter == '\n' && passing_) {
+      others += letter;
+      passing_ = false;
+      inside_ = dashes_ >= kRule;  // behind a progress line, which ends in no newline
+      dashes_ = 0;
+    } else if (letter == '\n') {
+      end_line();
+    } else if (passing_) {
+      others += letter;
+    } else {
+      line_ += letter;
+      if (inside_ || line_.find_first_not_of('-') == std::string::npos) continue;
+      others += line_;  // no rule of dashes: no reason to hold it back
+      line_.clear();
+      passing_ = true;
+    }
+  }
+  return others;
+}
+
+std::optional<int> LauncherWords::first_rank_to_end() const {
+  static const std::regex forms(R"(process rank (\d+) with PID|Process name: \[\[\d+,\d+\],(\d+)\]|MPI_ABORT was invoked on rank (\d+) )");
+  std::smatch found;
+  if (!std::regex_search(text_, found, forms)) return std::nullopt;
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    if (found[i].matched) return std::atoi(found[i].str().c_str());
+  }
+  return std::nullopt;
+}
 
 Launcher launcher_named(const std::string& name, const std::optional<Allocation>& allocation) {
   if (name == "local") return Launcher::local;
@@ -204,22 +332,62 @@ Launcher launcher_named(const std::string& name, const std::optional<Allocation>
 
 LaunchedRanks::LaunchedRanks(Launcher launcher, const Words& command, int ranks, Settings environment)
     : launcher_(launcher), allocation_(allocation()), step_name_(fmt::format("duet-ranks-{}", ::getpid())) {
-  if (launcher_ == Launcher::local) scratch_ = std::make_unique<Scratch>();
+  if (launcher_ == Launcher::local) scratch_ = std::make_unique<Scratch>(ranks);
+  environment["DUET_STARTED_RANKS"] = std::to_string(ranks);
+  environment["DUET_STARTED_BY"] = launcher_path();
   environment.merge(settings_for(launcher_, ranks, allocation_, scratch_ ? scratch_->path_ : "", step_name_));
   auto words = launch_command(launcher_, ranks, allocation_, step_name_, environment);
   words.insert(words.end(), command.begin(), command.end());
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what ranks leave behind comes to us, not to init
-  process_ = start_session(words, environment);
+  int output[2];
+  if (::pipe2(output, O_CLOEXEC) != 0) throw Unavailable("cannot start {}: {}", words.front(), std::strerror(errno));
+  output_ = output[0];
+  ::fcntl(output_, F_SETFL, O_NONBLOCK);
+  try {
+    process_ = start_session(words, environment, output[1]);
+  } catch (...) {
+    ::close(output[0]);
+    ::close(output[1]);
+    throw;
+  }
+  ::close(output[1]);
 }
 
 LaunchedRanks::~LaunchedRanks() {
   end_now();
+  ::close(output_);
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 bool LaunchedRanks::ended() {
   if (!ended_) ended_ = ::waitpid(process_, &status_, WNOHANG) != 0;
   return ended_;
+}
+
+void LaunchedRanks::pass_output_on(double seconds) {
+  pollfd readable{.fd = output_, .events = POLLIN, .revents = 0};
+  if (::poll(&readable, 1, static_cast<int>(seconds * 1000)) <= 0) return;
+  char part[65536];
+  const auto count = ::read(output_, part, sizeof part);
+  if (count <= 0) {
+    if (count == 0) ::usleep(static_cast<useconds_t>(seconds * 1e6));  // all have closed it
+    return;
+  }
+  const auto text = words_.take({part, static_cast<std::size_t>(count)});
+  // Nobody may be there to read it any more: no reason to stop.
+  if (!text.empty()) [[maybe_unused]]
+    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+std::string LaunchedRanks::launcher_path() const {
+  const std::string name = launcher_ == Launcher::srun ? "srun" : "mpirun";
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const auto file = std::filesystem::path(folder.empty() ? "." : folder) / name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return name;
 }
 
 void LaunchedRanks::ask_to_save() const { ::kill(process_, SIGUSR1); }

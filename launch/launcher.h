@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/allocation.h"
@@ -23,12 +24,30 @@ enum class Launcher {
 /// UsageError for another name, and for srun outside of an allocation.
 Launcher launcher_named(const std::string& name, const std::optional<Allocation>& allocation);
 
+/// Takes mpirun's own messages, which stand between rules of dashes, out of what it passes on of its ranks.
+class LauncherWords {
+ public:
+  /// The next part of its output; returns what is to be shown at once, unchanged.
+  std::string take(std::string_view part);
+  /// The messages so far.
+  const std::string& text() const { return text_; }
+  /// The rank which, as they say, ended first or was killed.
+  std::optional<int> first_rank_to_end() const;
+
+ private:
+  std::string text_, line_;
+  static constexpr std::size_t kRule = 20;
+  std::size_t dashes_ = 0;  ///< at the end of what came last
+  bool inside_ = false;     ///< between two rules
+  bool passing_ = false;    ///< the rest of this line is shown as it comes
+};
+
 /// Ranks that run under a launcher. One object at a time a process.
 class LaunchedRanks {
  public:
   /// Starts `command` on `ranks` ranks; they find `environment` beside this process's own, on every host. Their threads are as many as the
   /// allocation has cores a task, or this host a rank, unless OMP_NUM_THREADS is set. Throws Unavailable when the launcher cannot be
-  /// executed.
+  /// executed, or this host lacks the shared memory that they need.
   LaunchedRanks(Launcher launcher, const std::vector<std::string>& command, int ranks, std::map<std::string, std::string> environment);
   ~LaunchedRanks();
   LaunchedRanks(const LaunchedRanks&) = delete;
@@ -37,6 +56,12 @@ class LaunchedRanks {
   /// Whether the launcher has ended. From then on status() is what waitpid() said of it.
   bool ended();
   int status() const { return status_; }
+
+  /// Shows on standard error what the ranks say there, and keeps the launcher's own words; waits for some at most so long, or for a signal.
+  void pass_output_on(double seconds);
+  const LauncherWords& words() const { return words_; }
+  /// The file that was executed.
+  std::string launcher_path() const;
 
   /// USR1 to all ranks: save and stop. May be repeated: a rank that is only starting misses it.
   void ask_to_save() const;
@@ -53,6 +78,8 @@ class LaunchedRanks {
   std::unique_ptr<Scratch> scratch_;
   std::optional<Allocation> allocation_;
   std::string step_name_;  ///< by which the allocation's steps that are ours are known
+  LauncherWords words_;
+  int output_ = -1;  ///< reads what launcher and ranks write to standard error
   pid_t process_ = -1;
   int status_ = 0;
   bool ended_ = false;

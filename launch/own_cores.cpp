@@ -4,12 +4,15 @@
 #include <cstdlib>
 
 #include "base/torch.h"
+#include "cluster/allocation.h"
 #include "cluster/cores.h"
 
 namespace duet {
 
 void use_own_cores(World& world, int threads) {
-  const int share = bind_to_own_cores(world);
+  int share = bind_to_own_cores(world);
+  // Slurm does not everywhere confine a job to the cores that it was granted.
+  if (const auto slurm = allocation(); slurm && slurm->cores_per_task > 0) share = std::min(share, slurm->cores_per_task);
   const char* given = std::getenv("OMP_NUM_THREADS");
   if (threads <= 0) threads = given != nullptr ? std::max(1, std::atoi(given)) : share;
   at::set_num_threads(threads);

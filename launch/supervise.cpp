@@ -14,7 +14,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "cluster/allocation.h"
 #include "cluster/last_words.h"
 #include "cluster/run_lock.h"
 #include "monitoring/discovery.h"
@@ -46,7 +45,9 @@ class SignalWatch {
       struct sigaction action = {};
       action.sa_handler = note_signal;
       sigemptyset(&action.sa_mask);
-      ::sigaction(kSignals[i], &action, &former_[i]);
+      ::sigaction(kSignals[i], nullptr, &former_[i]);
+      const bool nohup = kSignals[i] == SIGHUP && former_[i].sa_handler == SIG_IGN;
+      if (!nohup) ::sigaction(kSignals[i], &action, nullptr);
     }
   }
   ~SignalWatch() {
@@ -54,16 +55,17 @@ class SignalWatch {
   }
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
-  static constexpr int kSignals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2};
+  static constexpr int kSignals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP};
 
  private:
   struct sigaction former_[std::size(kSignals)];
 };
 
-/// By which ranks say in their last words whose they are. Other hosts, and this one in a later start of the job, have the same process ids.
-std::string own_job() {
-  const auto slurm = allocation();
-  return slurm ? fmt::format("{}-{}.{}", ::getpid(), slurm->job, slurm->restarts) : std::to_string(::getpid());
+/// By which ranks say in their last words whose they are. Other hosts and containers, and this one in a later start of the job, have the
+/// same process ids.
+const std::string& own_job() {
+  static const auto name = fmt::format("{}-{:.0f}", ::getpid(), unix_seconds() * 1e6);
+  return name;
 }
 
 std::map<std::string, std::string> environment_of_ranks() {
@@ -122,7 +124,7 @@ Ended watch(const SuperviseOptions& options, LaunchedRanks& ranks) {
     } else if (term_at && now > *term_at + kAfterTermSeconds) {
       ranks.end_now();
     }
-    ::usleep(50000);  // signals cut it short
+    ranks.pass_output_on(0.05);  // signals cut it short
   }
   return ended;
 }
@@ -140,7 +142,22 @@ std::string how_to_go_on(const SuperviseOptions& options) {
              : "There is no checkpoint yet: the same command begins anew.";
 }
 
-ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_status) {
+/// Whether the launcher gave up by itself. A rank that is killed while it starts is no such case, nor is a launcher that somebody kills.
+bool refused_to_start(const SuperviseOptions& options, int status) {
+  if (ranks_had_joined(options.run_folder, own_job())) return false;
+  if (WIFEXITED(status)) return WEXITSTATUS(status) != 0 && WEXITSTATUS(status) <= 128;
+  const int number = WTERMSIG(status);
+  return number == SIGABRT || number == SIGSEGV || number == SIGBUS;
+}
+
+/// Which of `candidates` the launcher saw end first, alone; else all of them.
+std::vector<int> first_of(const std::vector<int>& candidates, const LauncherWords& said) {
+  const auto first = said.first_rank_to_end();
+  return first && std::ranges::find(candidates, *first) != candidates.end() ? std::vector{*first} : candidates;
+}
+
+ExitStatus verdict(const SuperviseOptions& options, Ended ended, const LaunchedRanks& launched) {
+  const int launcher_status = launched.status();
   const auto words = words_of(options);
   if (ended == Ended::by_user) {
     warn("the ranks were stopped at once. {}", how_to_go_on(options));
@@ -169,24 +186,33 @@ ExitStatus verdict(const SuperviseOptions& options, Ended ended, int launcher_st
   if (none && code >= static_cast<int>(ExitStatus::usage) && code <= static_cast<int>(ExitStatus::numerical)) {
     return static_cast<ExitStatus>(code);  // before a run's folder was known: the rank has said why
   }
-  if (!silent.empty()) {
-    for (const auto& [rank, last] : words) {  // who waited for it may know more: that it is stopped, and where
-      if (is_error(last) && !last.secondary) warn("rank {}: {}", rank, last.message);
-    }
-    warn("rank {} was lost ({}). {}", fmt::join(silent, ", "), end_of(launcher_status), how_to_go_on(options));
-    return ExitStatus::rank_lost;
+  if (none && refused_to_start(options, launcher_status)) {
+    warn("{} ended before any rank began ({}), so that nothing was trained.{}", launched.launcher_path(), end_of(launcher_status),
+         launched.words().text().empty() ? " What it said, if anything, stands above." : " It says:\n" + launched.words().text());
+    return ExitStatus::unavailable;
   }
+  // Who waited in vain knows who is missing; what became of the others then says nothing, since they are ended for it.
+  const LastWords* witness = nullptr;
+  std::vector<int> ended_from_outside;
   bool interrupted = false;
   for (const auto& [rank, last] : words) {
-    if (is_error(last) && !last.secondary) {
-      warn("rank {}: {}", rank, last.message);
-      return last.status;
-    }
-    if (last.secondary) {
-      warn("rank {} was ended from outside. {}", rank, how_to_go_on(options));
-      return ExitStatus::rank_lost;
-    }
+    if (last.secondary) ended_from_outside.push_back(rank);
+    if (is_error(last) && !last.secondary && (!witness || last.time < witness->time)) witness = &last;
     interrupted = interrupted || last.status == ExitStatus::interrupted;
+  }
+  const auto first = launched.words().first_rank_to_end();
+  const bool seen_to_end = first && std::ranges::find(silent, *first) != silent.end();
+  if (witness && !seen_to_end) {
+    warn("rank {} waited in vain: {}", witness->rank, witness->message);
+    return witness->status;
+  }
+  if (!silent.empty()) {
+    warn("rank {} was lost ({}). {}", fmt::join(first_of(silent, launched.words()), ", "), end_of(launcher_status), how_to_go_on(options));
+    return ExitStatus::rank_lost;
+  }
+  if (!ended_from_outside.empty()) {
+    warn("rank {} was ended from outside. {}", fmt::join(first_of(ended_from_outside, launched.words()), ", "), how_to_go_on(options));
+    return ExitStatus::rank_lost;
   }
   if (interrupted) return ExitStatus::interrupted;
   if (ended == Ended::by_themselves && launcher_status != 0) {
@@ -209,8 +235,9 @@ int supervise(const SuperviseOptions& options) {
   LaunchedRanks ranks(options.launcher, command, options.ranks, environment_of_ranks());
   const auto ended = watch(options, ranks);
   ranks.end_now();
+  ranks.pass_output_on(0);
   if (!RunLock::has_successor(options.run_folder)) remove_scrape_targets(options.run_folder);  // killed ranks leave it behind
-  return static_cast<int>(verdict(options, ended, ranks.status()));
+  return static_cast<int>(verdict(options, ended, ranks));
 }
 
 }  // namespace duet

@@ -19,6 +19,7 @@
 #include "launch/fitting_ranks.h"
 #include "launch/own_cores.h"
 #include "launch/versions.h"
+#include "monitoring/discovery.h"
 #include "monitoring/http_server.h"
 #include "trainer/kernels/memory.h"
 #include "trainer/run_report.h"
@@ -86,6 +87,7 @@ int train(const ResolvedConfig& resolved, World& world) {
       refused = error.what();
     }
   }
+  if (lock) remove_scrape_targets(folder);  // of a start that was killed
   world.control().broadcast_string(refused, 0);
   if (!refused.empty()) {
     withdraw_last_words();
@@ -162,6 +164,9 @@ int train_rank(const ResolvedConfig& config) {
   } catch (const UsageError& error) {
     // srun without PMIx: each task has found out by itself.
     if (is_first_task()) throw;
+    return static_cast<int>(error.status());
+  } catch (const Error& error) {
+    if (!write_last_words(error.status(), error.what())) throw;  // else the supervisor says it
     return static_cast<int>(error.status());
   }
   World& world = *joined;

@@ -21,6 +21,8 @@ namespace duet {
 
 namespace {
 
+constexpr unsigned kIpv6Feature = 8;  // of mg_check_feature()
+
 // An address that inet_pton reads, with its port.
 struct Endpoint {
   sockaddr_storage storage{};
@@ -132,6 +134,11 @@ std::unique_ptr<HttpServer> HttpServer::start(const std::string& address, int po
   state->pages = std::move(pages);
   if (!state->endpoint.parse(address)) {
     warn("monitoring.address={} is no IPv4 or IPv6 address; this rank has no endpoint.", address);
+    return nullptr;
+  }
+  if (state->endpoint.is_v6 && mg_check_feature(kIpv6Feature) == 0) {
+    warn("monitoring.address={}: the civetweb library here was built without IPv6; this rank has no endpoint. Give an IPv4 address.",
+         address);
     return nullptr;
   }
   state->host = state->endpoint.is_v6 ? "[" + address + "]" : address;

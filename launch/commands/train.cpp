@@ -38,7 +38,8 @@ int run_train(std::span<const std::string> args) {
            "duet train --config chairs-cpu --dry-run --data.labelled chairv2.store --data.pool pool.store",
            "mpirun -n 4 duet train --config my.cfg --run.folder runs/big", "duet train --config chairs-cpu --print-config > my.cfg"},
       .notes =
-          "TERM, INT and USR2 save and leave with status 75; the same command continues. `duet train --print-config` prints every option "
+          "TERM, INT, USR2 and HUP save and leave with status 75; the same command continues. `duet train --print-config` prints every "
+          "option "
           "(section.key) with its value and where it came from; docs/configuration.md explains them."};
   add_config_options(line);
   line.options.add_options()("ranks", po::value<int>(),

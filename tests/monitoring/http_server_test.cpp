@@ -114,6 +114,13 @@ TEST(HttpServer, ABusyPortIsAWarning) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("monitoring.address=not an address"));
 }
 
+TEST(HttpServer, AnAddressThatTheLibraryCannotTakeIsSaidAsSuch) {
+  testing::internal::CaptureStderr();
+  const auto server = HttpServer::start("::1", 0, 0, {});
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(server || said.find("built without IPv6") != std::string::npos) << said;
+}
+
 TEST(HttpServer, RanksOfAHostFollowEachOther) {
   const auto base = HttpServer::start("127.0.0.1", 0, 0, {});
   ASSERT_NE(base, nullptr);

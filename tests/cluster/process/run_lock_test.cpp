@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -106,12 +107,40 @@ TEST(RunLock, AnOwnerThatWasReplacedSeesItBeforeItPublishes) {
 
 TEST(RunLock, AFolderThatWasReplacedIsNoLongerMine) {
   const TemporaryFolder folder;
-  const RunLock lock(folder / "run");
+  const RunLock lock(folder / "run", 0.1);
   std::filesystem::rename(folder / "run", folder / "moved");
   EXPECT_FALSE(lock.still_mine());
   const RunLock other(folder / "run");
   EXPECT_FALSE(lock.still_mine());
   EXPECT_TRUE(other.still_mine());
+}
+
+TEST(RunLock, ARecordThatCannotBeReadForAMomentIsNoVerdict) {
+  const TemporaryFolder folder;
+  const auto record = folder / "run" / "owner.json";
+  for (const bool damaged : {false, true}) {
+    const RunLock lock(folder / "run", 30);
+    std::filesystem::rename(record, folder / "aside");
+    if (damaged) write_file_atomically(record, "{\"host\": 3");
+    std::thread hiccup([&] {
+      ::usleep(300000);
+      std::filesystem::rename(folder / "aside", record);
+    });
+    EXPECT_TRUE(lock.still_mine()) << damaged;
+    hiccup.join();
+  }
+}
+
+TEST(RunLock, ALockFileThatIsAwayForAMomentIsNoVerdict) {
+  const TemporaryFolder folder;
+  const RunLock lock(folder / "run", 30);
+  std::filesystem::rename(folder / "run", folder / "away");
+  std::thread hiccup([&] {
+    ::usleep(300000);
+    std::filesystem::rename(folder / "away", folder / "run");
+  });
+  EXPECT_TRUE(lock.still_mine());
+  hiccup.join();
 }
 
 /// While it lives, this process belongs to a Slurm job.

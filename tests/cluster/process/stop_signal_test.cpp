@@ -34,8 +34,15 @@ TEST(StopSignal, EachSignalMeansWhatTheWayOfStartingSays) {
     EXPECT_EQ(after_signals(by, {SIGUSR2, SIGUSR2}), 75) << "schedulers repeat themselves";
     EXPECT_EQ(after_signals(by, {SIGTERM}), by == StartedBy::supervised ? 76 : 75);
     EXPECT_EQ(after_signals(by, {SIGINT}), by == StartedBy::alone ? 75 : 0);
+    EXPECT_EQ(after_signals(by, {SIGHUP}), by == StartedBy::alone ? 75 : 0);
   }
   EXPECT_EQ(after_signals(StartedBy::alone, {SIGINT, SIGINT}), 128 + SIGINT);
+}
+
+TEST(StopSignal, ATerminalsEndThatWasIgnoredStaysIgnored) {
+  const auto former = ::signal(SIGHUP, SIG_IGN);
+  EXPECT_EQ(after_signals(StartedBy::alone, {SIGHUP}), 0);
+  ::signal(SIGHUP, former);
 }
 
 TEST(StopSignal, ASupervisedRankThatIsEndedSaysThatItWasNotTheCause) {

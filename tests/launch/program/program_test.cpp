@@ -107,6 +107,26 @@ std::string small_tensors() {
   return bytes + header + std::string(reinterpret_cast<const char*>(values), sizeof values);
 }
 
+TEST(Program, AReaderThatHasLeftIsNoError) {
+  TemporaryFolder folder;
+  const auto result = std::system(fmt::format("sh -c '(sleep 0.2; {} --help 2>{}; echo $? >{}) | true'; sleep 1", DUET_PROGRAM,
+                                              (folder / "error").string(), (folder / "status").string())
+                                      .c_str());
+  EXPECT_EQ(result, 0);
+  EXPECT_EQ(read_file(folder / "error"), "");
+  EXPECT_EQ(read_file(folder / "status"), "0\n");
+}
+
+TEST(Program, AClosedStandardStreamsNumberGoesToNoFile) {
+  TemporaryFolder folder;
+  const auto store = folder / "data";
+  const auto command = fmt::format("{} synth --pairs 12 --pool 12 --test 4 --strokes 12 --side 64 --seed 3 --out {} <&- >&- 2>&-",
+                                   DUET_PROGRAM, store.string());
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  const auto verified = duet("store verify " + (store / "pairs.store").string());
+  EXPECT_EQ(verified.status, 0) << verified.error;
+}
+
 TEST(Inspect, ListsTheTensorsOfAFile) {
   TemporaryFolder folder;
   const auto file = (folder / "small.safetensors").string();

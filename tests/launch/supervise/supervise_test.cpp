@@ -1,8 +1,10 @@
 #include "launch/supervise.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +20,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 class Supervise : public testing::Test {
  protected:
@@ -48,9 +51,24 @@ class Supervise : public testing::Test {
       const auto process = std::stoi(read_file(folder / fmt::format("pid-{}", rank)));
       EXPECT_TRUE(::kill(process, 0) != 0 && errno == ESRCH) << "rank " << rank << " still runs";
     }
-    EXPECT_FALSE(std::filesystem::exists(fmt::format("/dev/shm/duet-ranks-{}", ::getpid()))) << "shared memory stays behind";
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+      EXPECT_THAT(entry.path().filename().string(), Not(StartsWith(fmt::format("duet-ranks-{}", ::getpid())))) << "shared memory stays";
+    }
+  }
+  /// Runs with a stand-in as the first mpirun of PATH.
+  int run_under(const std::string& mpirun_script) {
+    std::filesystem::create_directory(folder / "bin");
+    mpirun = folder / "bin" / "mpirun";
+    write_file_atomically(mpirun, "#!/bin/sh\n" + mpirun_script);
+    std::filesystem::permissions(mpirun, std::filesystem::perms::owner_all);
+    const std::string path = ::getenv("PATH");
+    ::setenv("PATH", ((folder / "bin").string() + ":" + path).c_str(), 1);
+    const int status = run("fine");
+    ::setenv("PATH", path.c_str(), 1);
+    return status;
   }
   const TemporaryFolder folder;
+  std::filesystem::path mpirun;
   std::string said;
 };
 
@@ -83,10 +101,64 @@ TEST_F(Supervise, ARankThatLeavesWithoutAWordIsLost) {
   expect_nobody_left();
 }
 
+TEST_F(Supervise, TheRankThatWasEndedIsNamedAndNotItsPeers) {
+  EXPECT_EQ(run("terminated", 3), 76);
+  EXPECT_THAT(said, AllOf(HasSubstr("rank 2 was ended from outside"), Not(HasSubstr("rank 0"))));
+}
+
+TEST_F(Supervise, TheRankThatWasMissedIsNamedAndNotWhoWaited) {
+  EXPECT_EQ(run("missed", 3), 76);
+  EXPECT_THAT(said,
+              AllOf(HasSubstr("Missing: rank 0 (its process is stopped)"), Not(HasSubstr("was lost")), Not(HasSubstr("from outside"))));
+}
+
+TEST_F(Supervise, RanksOfAnotherMpiDoNotTrain) {
+  EXPECT_EQ(run_under("shift 2; \"$@\" & one=$!; \"$@\"; status=$?; wait $one; exit $status\n"), 69);
+  EXPECT_THAT(said, AllOf(HasSubstr(mpirun.string() + " started 2 ranks that do not see each other"), Not(HasSubstr("was lost"))));
+}
+
+TEST_F(Supervise, ALauncherThatRefusesIsNoLostRank) {
+  const std::string rule(74, '-');
+  EXPECT_EQ(run_under("echo " + rule + " >&2; echo no such node: a_b >&2; echo " + rule + " >&2; exit 1\n"), 69);
+  EXPECT_THAT(said,
+              AllOf(HasSubstr(mpirun.string() + " ended before any rank began"), HasSubstr("no such node: a_b"), Not(HasSubstr("lost"))));
+  EXPECT_EQ(run_under("kill -ABRT $$\n"), 69) << said;
+  EXPECT_EQ(run_under("kill -KILL $$\n"), 76) << "somebody killed it: " << said;
+}
+
+TEST_F(Supervise, SpaceOfTheDeadIsTakenBackAndThatOfTheLivingStays) {
+  const std::filesystem::path dead = fmt::format("/dev/shm/duet-ranks-{}-dead", ::getpid());
+  // As in another container, whose process ids say nothing here.
+  const std::filesystem::path living = "/dev/shm/duet-ranks-4194304-living";
+  std::filesystem::create_directory(dead);
+  std::filesystem::create_directory(living);
+  const int lock = ::open(living.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(run("fine"), 0) << said;
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(living));
+  ::close(lock);
+  std::filesystem::remove(living);
+}
+
+TEST(LauncherWords, AreTakenOutOfWhatRanksSay) {
+  const std::string rule(74, '-');
+  const auto all = "duet: one\n" + rule + "\nmpirun noticed that process rank 3 with PID 0 on node n exited on signal 9 (Killed).\n" +
+                   rule + "\n---\n\r\x1b[K 12 % " + rule + "\nmore\n" + rule + "\nduet: two\n 13 %";
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, all.size()}) {
+    LauncherWords words;
+    std::string shown;
+    for (std::size_t at = 0; at < all.size(); at += step) shown += words.take(std::string_view(all).substr(at, step));
+    EXPECT_EQ(shown, "duet: one\n---\n\r\x1b[K 12 % " + rule + "\nduet: two\n 13 %");
+    EXPECT_THAT(words.text(), AllOf(HasSubstr("noticed"), HasSubstr("more"), Not(HasSubstr("duet"))));
+    EXPECT_EQ(words.first_rank_to_end(), 3);
+  }
+}
+
 TEST_F(Supervise, AnErrorBeforeTheRunBeganKeepsItsStatus) { EXPECT_EQ(run("usage"), 64); }
 
 TEST_F(Supervise, EachStopSignalLetsAllRanksSave) {
-  for (const int number : {SIGTERM, SIGINT, SIGUSR2}) {
+  for (const int number : {SIGTERM, SIGINT, SIGUSR2, SIGHUP}) {
     for (int rank = 0; rank < 2; ++rank) std::filesystem::remove(folder / fmt::format("ready-{}", rank));
     auto sender = send_when_ready({number});
     EXPECT_EQ(run("works"), 75) << said;

@@ -30,6 +30,8 @@ int behave(World& world, const std::string& behaviour, const std::filesystem::pa
   if (behaviour == "killed" && last) ::raise(SIGKILL);
   if (behaviour == "killed-beside-deaf") last ? static_cast<void>(::raise(SIGKILL)) : be_deaf();
   if (behaviour == "bad-data" && last) leave(world, DataError("pool.store: shard 3 is damaged"));
+  if (behaviour == "terminated" && last) ::raise(SIGTERM);
+  if (behaviour == "missed" && last) leave(world, RankLost("sum number 7 did not end. Missing: rank 0 (its process is stopped)."));
   if (behaviour == "exits" && last) ::_exit(5);
   if (behaviour == "orphan" && ::fork() == 0) be_deaf();
   if (behaviour == "stubborn") {
