@@ -1,6 +1,7 @@
 #include "datasets/import/id_journal.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,10 +28,13 @@ std::FILE* temporary_file() {
     throw CannotWrite("{}: not a folder that can be used for temporary files. TMPDIR names another.",
                       std::getenv("TMPDIR") ? std::getenv("TMPDIR") : "/tmp");
   }
-  auto name = (folder / "duet-import-XXXXXX").string();
-  const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
-  if (descriptor < 0) cannot_write();
-  ::unlink(name.c_str());
+  int descriptor = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (descriptor < 0) {  // a file system without O_TMPFILE
+    auto name = (folder / "duet-import-XXXXXX").string();
+    descriptor = ::mkostemp(name.data(), O_CLOEXEC);
+    if (descriptor < 0) cannot_write();
+    ::unlink(name.c_str());
+  }
   std::FILE* file = ::fdopen(descriptor, "w+b");
   if (!file) ::close(descriptor);
   return file;
