@@ -45,11 +45,11 @@ void check_sanity(const SafetensorsFile& file, const std::string& name, const Te
   };
   const auto values = tensor.to(at::kDouble);
   if (!at::isfinite(values).all().item<bool>()) refuse("holds values that are not finite");
-  if (ends_with_part(name, "running_var") && (values < 0).any().item<bool>()) refuse("holds variances below zero");
-  if (tensor.dim() == 4 && !values.any().item<bool>()) refuse("is zero throughout");
-  constexpr double kLargestWeight = 1e6;  // statistics of caffe-style inputs reach some thousands, variances some 1e5
-  if (tensor.dim() == 4 && values.abs().max().item<double>() > kLargestWeight)
-    refuse(fmt::format("holds weights above {}", kLargestWeight));
+  const bool kernel = tensor.dim() == 4, variance = ends_with_part(name, "running_var");
+  if (variance && (values < 0).any().item<bool>()) refuse("holds variances below zero");
+  if ((kernel || variance) && !values.any().item<bool>()) refuse("is zero throughout");
+  constexpr double kLargestWeight = 1e4;  // trained kernels reach some tens
+  if (kernel && values.abs().max().item<double>() > kLargestWeight) refuse(fmt::format("holds weights above {}", kLargestWeight));
 }
 
 void check_nothing(const SafetensorsFile&, const std::string&, const Tensor&) {}

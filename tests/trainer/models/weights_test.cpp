@@ -172,6 +172,8 @@ TEST_F(Weights, ThatCannotHaveBeenTrainedAreRefused) {
   EXPECT_THAT(refused("layers.0.bn.running_var", at::full({}, -1.0F)), AllOf(HasSubstr("variances below zero"), HasSubstr("contiguous")));
   EXPECT_THAT(refused("layers.1.conv.weight", at::full({}, NAN)), HasSubstr("not finite"));
   EXPECT_THAT(refused("layers.1.conv.weight", at::zeros({})), HasSubstr("zero throughout"));
+  EXPECT_THAT(refused("layers.0.bn.running_var", at::zeros({})), HasSubstr("zero throughout"));
+  EXPECT_THAT(refused("layers.1.conv.weight", at::full({}, 1e5F)), HasSubstr("weights above"));
 }
 
 TEST_F(Weights, OfAWholeBackboneServeTheOneThatEndsEarlier) {
