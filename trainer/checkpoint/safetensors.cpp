@@ -114,6 +114,13 @@ bool read_at(int descriptor, void* data, std::uint64_t bytes, std::uint64_t offs
   return true;
 }
 
+/// Throws DataError that names what the file is instead of safetensors, where that is known.
+void refuse_other_kind(const std::filesystem::path& file) {
+  if (file_kind(file) == FileKind::json)
+    throw DataError("{}: is JSON, such as a configuration or a server's error, and no weights. {}", file.string(), kWanted);
+  check_file_kind(file, {FileKind::safetensors}, kWanted);
+}
+
 // Not the project's Json, which keeps the order of keys: it searches linearly, and a hostile header of a million keys would take hours.
 using Header = nlohmann::json;
 
@@ -220,16 +227,18 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file
     if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) throw DataError("{}: not a regular file", file.string());
     auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     std::uint64_t header_bytes = 0;
-    if (file_bytes < sizeof header_bytes) check_file_kind(file, {FileKind::safetensors, FileKind::json}, kWanted);
+    if (file_bytes < sizeof header_bytes) refuse_other_kind(file);
     if (file_bytes < sizeof header_bytes || !read_at(descriptor_, &header_bytes, sizeof header_bytes, 0)) {
       throw DataError("{}: too short for a safetensors file", file.string());
     }
     if (header_bytes > kMaxHeader || header_bytes > file_bytes - sizeof header_bytes) {
-      check_file_kind(file, {FileKind::safetensors, FileKind::json}, kWanted);
+      refuse_other_kind(file);
       throw DataError("{}: not a safetensors file, or cut: its header would have {} bytes", file.string(), header_bytes);
     }
     std::string text(header_bytes, '\0');
     if (!read_at(descriptor_, text.data(), header_bytes, sizeof header_bytes)) throw DataError("{}: cut in its header", file.string());
+    // The first eight bytes of other kinds may be a small number too, as of `gzip -n`.
+    if (!text.starts_with('{')) refuse_other_kind(file);
     auto header = parse_header(text, file.string());
     if (!header.is_object()) throw DataError("{}: its header is not an object", file.string());
     auto data_begin = sizeof header_bytes + header_bytes;

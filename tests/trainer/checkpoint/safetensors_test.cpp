@@ -107,6 +107,8 @@ TEST_F(Safetensors, FilesOfAnotherKindAreNamedWithWhatToDo) {
            {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"},
            {"<!DOCTYPE html><html></html>", "web page"},
            {"\x1f\x8b\x08 and so on", "gunzip"},
+           {"\x1f\x8b\x08" + std::string(600'000, '\0'), "gunzip"},  // of `gzip -n`: the length of a header that fits into the file
+           {"{\"error\": \"Repository not found\"}", "is JSON"},
            {"\x93NUMPY\x01 and so on", ".npy"},
            {"{\"metadata\": {}, \"weight_map\": {}}", "in several files"},
            {"\x89PNG\r\n\x1a\n and so on", "a picture"},
