@@ -26,6 +26,20 @@ constexpr double kMicrosecond = 1e-6;
 // More are not believed: it is a damaged number.
 constexpr std::int64_t kMostRanks = 100'000;
 
+// Longer lines are not of our making: what is beyond is not kept, so that they do not parse and count as damaged.
+constexpr std::size_t kLongestLine = 1 << 20;
+
+/// std::getline with that bound.
+bool next_line(std::istream& in, std::string& line) {
+  line.clear();
+  bool any = false;
+  for (int byte; (byte = in.get()) != EOF; any = true) {
+    if (byte == '\n') return true;
+    if (line.size() < kLongestLine) line.push_back(static_cast<char>(byte));
+  }
+  return any;
+}
+
 /// A member of an object as text; empty where it is absent or something else.
 std::string text_at(const Json& object, const char* key) {
   const auto found = object.find(key);
@@ -93,7 +107,7 @@ class RankTrace {
  private:
   std::optional<Json> next_event() {
     std::string line;
-    while (std::getline(in_, line)) {
+    while (next_line(in_, line)) {
       ++line_;
       const bool unfinished = in_.eof();
       if (line.ends_with(',')) line.pop_back();
@@ -119,7 +133,7 @@ class RankTrace {
   // The last one stands at the file's end, so the whole file is looked through; the spans are not parsed for it.
   void find_clocks() {
     std::ifstream in(file_, std::ios::binary);
-    for (std::string line; std::getline(in, line);) {
+    for (std::string line; next_line(in, line);) {
       if (!line.starts_with(R"({"name":"clock")")) continue;
       if (line.ends_with(',')) line.pop_back();
       const auto event = parse_json_line(line);

@@ -181,6 +181,15 @@ TEST_F(TraceMerge, LeavesOutLinesWithAnotherThingWhereTextOrNumbersBelong) {
   EXPECT_THAT(spans(), SizeIs(2));
 }
 
+TEST_F(TraceMerge, LeavesOutALineThatIsLongerThanAnyOfOurs) {
+  auto out = begin(0, 1);
+  out << span(0, "long", "compute", 1, 2, 0, "\"text\":\"" + std::string(2 << 20, 'x') + '"') << ",\n" << step(0, 1, 3, 4) << ",\n]\n";
+  out.close();
+  const auto found = merge();
+  EXPECT_EQ(found["damaged_lines"], 1);
+  EXPECT_THAT(spans(), ElementsAre("retrieval_fit 0 3.0 1.0"));
+}
+
 TEST_F(TraceMerge, DoesNotBelieveAnAbsurdNumberOfRanks) {
   begin(0, 2'000'000'000) << span(0, "a", "compute", 100, 200) << "\n]\n";
   testing::internal::CaptureStderr();
