@@ -1,9 +1,12 @@
 #include <cstdio>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "cluster/world.h"
 #include "launch/commands/commands.h"
 #include "launch/own_cores.h"
 #include "launch/run_networks.h"
+#include "trainer/evaluation/retrieval_evaluation.h"
 #include "trainer/kernels/memory.h"
 
 namespace duet {
@@ -18,6 +21,22 @@ std::string default_split(const Store& store) {
   }
   throw UsageError("{}: has neither a test nor a validation split; name one with --split: {}.", store.path().string(),
                    fmt::join(splits, ", "));
+}
+
+void warn_of(const std::vector<std::vector<std::string>>& twins) {
+  if (twins.empty()) return;
+  constexpr std::size_t kShown = 5;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(kShown, twins.size()); ++i) {
+    auto ids = twins[i];
+    ids.resize(std::min(kShown, ids.size()));
+    for (auto& id : ids) id = fmt::format("'{}'", printable(id));
+    shown.push_back(fmt::format("{}{}", fmt::join(ids, " = "), ids.size() < twins[i].size() ? " = …" : ""));
+  }
+  warn(
+      "{} of the gallery's photos are there twice or more: {}{}. A sketch of one finds the other as near, which counts against it; figures "
+      "without them are higher. Leave one of each out where the data are imported.",
+      twins.size(), fmt::join(shown, ", "), shown.size() < twins.size() ? ", …" : "");
 }
 
 int run_eval(std::span<const std::string> args) {
@@ -51,8 +70,12 @@ int run_eval(std::span<const std::string> args) {
   if (view.sketch_count() == 0) throw UsageError("{}: split '{}' holds no sketches, so it has neither queries nor a gallery.", path, split);
   const auto result = generated > 0 ? run.networks().evaluate_generator(view, generated) : run.networks().evaluate(view);
   if (world.rank() != 0) return 0;
+  const auto twins = same_photos(view, gallery_of(view, run.config().data.image_side));
+  warn_of(twins);
   if (options.is_on("json")) {
-    std::puts(json_text(to_json(result.metrics)).c_str());
+    auto json = to_json(result.metrics);
+    json["same_photos"] = twins;
+    std::puts(json_text(json).c_str());
   } else {
     std::fputs(metrics_table({{fmt::format("{} {}{}", split, run.weights(), generated > 0 ? ", generated" : ""), result.metrics}}).c_str(),
                stdout);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <unordered_map>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "datasets/loader/sample.h"
@@ -135,6 +137,28 @@ Gallery gallery_of(const StoreView& view, int side) {
     return fmt::format("photo '{}' of {}", view.photo_info(photo[static_cast<std::size_t>(position)]).id, view.store().path().string());
   };
   return gallery;
+}
+
+std::vector<std::vector<std::string>> same_photos(const StoreView& view, const Gallery& gallery) {
+  std::map<std::uint64_t, std::vector<std::int64_t>> by_hash;  // equal pixels have equal hashes: only those are read
+  for (const auto photo : gallery.photo) by_hash[view.photo_info(photo).hash].push_back(photo);
+  std::vector<std::vector<std::string>> same;
+  for (const auto& [hash, photos] : by_hash) {
+    if (photos.size() < 2) continue;
+    std::map<std::uint64_t, std::vector<std::string>> by_bytes;
+    for (const auto photo : photos) {
+      try {
+        std::vector<std::byte> bytes;
+        const auto info = view.read_photo(photo, bytes);
+        by_bytes[checksum(bytes)].push_back(info.id);
+      } catch (const DataError&) {  // the evaluation has warned of it
+      }
+    }
+    for (auto& [sum, ids] : by_bytes) {
+      if (ids.size() > 1) same.push_back(std::move(ids));
+    }
+  }
+  return same;
 }
 
 QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side, bool dark_on_white) {

@@ -35,6 +35,10 @@ struct Gallery {
 };
 Gallery gallery_of(const StoreView& view, int side);
 
+/// Photos of the gallery that show the very same pixels under several ids, by their ids, those of one picture together: a query's true
+/// photo then has a twin, and a tie counts against it. Photos that cannot be read are not looked at.
+std::vector<std::vector<std::string>> same_photos(const StoreView& view, const Gallery& gallery);
+
 /// Every sketch of the view, as the human raster of method.md §3.9 at side × side. dark_on_white: the polarity the network was trained
 /// with. sketch i of the result is sketch i of the view.
 QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side, bool dark_on_white);

@@ -209,6 +209,27 @@ TEST(RetrievalEvaluation, NamesTheFirstImageThatHasNoFiniteEmbedding) {
               testing::ThrowsMessage<NumericalError>(testing::HasSubstr("embedding of image 0 is not finite")));
 }
 
+TEST(RetrievalEvaluation, FindsPhotosThatAreInTheGalleryTwice) {
+  SharedFolder folder;
+  const auto path = folder.path / "twins.store";
+  if (test_world().rank() == 0) {
+    auto writer = StoreWriter::create(path, StoreKind::pairs, {.photo_format = PhotoFormat::raw, .photo_side = 4});
+    const std::vector<std::byte> dark(48, std::byte{1}), bright(48, std::byte{200});
+    // Hashes of different pictures may be equal; a photo without a sketch is not in the gallery.
+    for (const auto& [id, bytes, hash] :
+         {std::tuple("a", dark, 7), {"b", bright, 7}, {"c", dark, 7}, {"alone", bright, 8}, {"idle", dark, 7}}) {
+      const auto handle =
+          writer.add_photo({.id = id, .split = "test", .bytes = bytes, .width = 4, .height = 4, .hash = static_cast<std::uint64_t>(hash)});
+      if (id == std::string("idle")) continue;
+      writer.add_sketch({.id = fmt::format("{}_0", id), .split = "test", .photo = handle, .points = {{1, 1, 0}, {9, 9, 1}}});
+    }
+    writer.commit({});
+  }
+  test_world().control().barrier();
+  const auto view = Store::open(path)->view("test");
+  EXPECT_THAT(same_photos(view, gallery_of(view, kSide)), testing::ElementsAre(testing::ElementsAre("a", "c")));
+}
+
 TEST(RetrievalEvaluation, RefusesSketchesWithoutPhotos) {
   SharedFolder folder;
   const auto path = folder.path / "strokes.store";
