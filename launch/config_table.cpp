@@ -303,7 +303,7 @@ std::vector<ConfigOption> make_table() {
   using M = MonitoringConfig;
   SectionRows(table, "monitoring", &TrainingConfig::monitoring)
       .add("address", &M::address, Text{"IPv4 or IPv6 address", false}, kMayChange,
-           "where each rank's endpoint listens; loopback unless set")
+           "where each rank's endpoint listens; loopback unless set. IPv6 only where civetweb was built with it (Debian's is not)")
       .add("port", &M::port, between(-1, 65535), kMayChange,
            "base port, to which the local rank is added; 0: any free port; -1: no endpoint")
       .add("log_every", &M::log_every, at_least(1), kMayChange, "steps between lines of metrics.jsonl")
