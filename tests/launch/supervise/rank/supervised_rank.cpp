@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 
 #include "base/file.h"
@@ -53,7 +54,14 @@ int main(int, char** values) {
   if (behaviour == "usage") return static_cast<int>(ExitStatus::usage);
   begin_last_words(folder, launcher_rank());
   install_stop_signals();
-  World world({.timeout_seconds = 60});
+  std::optional<World> joined;
+  try {
+    joined.emplace(WorldOptions{.timeout_seconds = 60});
+  } catch (const Error& error) {
+    write_last_words(error.status(), error.what());
+    return static_cast<int>(error.status());
+  }
+  World& world = *joined;
   write_file_atomically(folder / fmt::format("pid-{}", world.rank()), std::to_string(::getpid()));
   world.control().barrier();
   try {
