@@ -37,9 +37,10 @@ struct ImageLimits {
 
 /// Decodes JPEG, PNG or WebP, told apart by their first bytes, to RGB.
 /// Grey becomes three equal channels, CMYK and 16-bit samples are converted, transparency is laid on white (product photos are cut out that
-/// way); EXIF orientation is obeyed. Colour profiles are ignored. Throws DataError that begins with `subject` (the file, or shard
-/// and id): not one of these formats, larger than `limits` (with both numbers), or damaged; a file that lacks pixels is damaged, even where
-/// a decoder would fill the rest with grey; odd headers, and what stands or lacks after the pixels, are no damage. Safe from any thread.
+/// way); EXIF orientation is obeyed; of several pictures (animations) the first is taken. Colour profiles are ignored. Throws DataError
+/// that begins with `subject` (the file, or shard and id): not one of these formats, larger than `limits` (with both numbers), or damaged;
+/// a file that lacks pixels is damaged, even where a decoder would fill the rest with grey; odd headers, and what stands or lacks after the
+/// pixels, are no damage. Safe from any thread.
 Image decode_image(std::span<const std::byte> bytes, const ImageLimits& limits, const std::string& subject);
 
 /// Same bytes for the same image on the same library version. quality is 1 … 100; RGB is stored with halved chroma (4:2:0), grey as grey.

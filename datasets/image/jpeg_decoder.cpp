@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include <jerror.h>
@@ -66,13 +67,15 @@ void on_error(j_common_ptr jpeg) {
   std::longjmp(reader.fault, 1);
 }
 
-/// Which warnings leave the pixels whole: oddities of headers, and bytes that belong to nothing.
+/// Which warnings leave the pixels whole: oddities of headers, bytes that belong to nothing, and scans of a progressive file in an unusual
+/// order.
 void on_message(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   auto& reader = reader_of(jpeg);
   switch (jpeg->err->msg_code) {
     case JWRN_ADOBE_XFORM:
     case JWRN_BOGUS_ICC:
+    case JWRN_BOGUS_PROGRESSION:
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_JFIF_MAJOR:
     case JWRN_NOT_SEQUENTIAL:  // the scan header of some cameras
@@ -99,7 +102,10 @@ Reader::Reader() {
   errors.error_exit = on_error;
   errors.emit_message = on_message;
   jpeg.client_data = this;
-  if (setjmp(fault)) throw InternalError("libjpeg gave no decoder: {}.", message);
+  if (setjmp(fault)) {
+    if (errors.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    throw InternalError("libjpeg gave no decoder: {}.", message);
+  }
   jpeg_create_decompress(&jpeg);
   progress.progress_monitor = on_progress;
   jpeg.progress = &progress;
@@ -123,7 +129,7 @@ bool read_rows(Reader& reader, int denominator, bool four_inks, std::uint8_t* ta
     JSAMPROW row = target + jpeg.output_scanline * stride;
     jpeg_read_scanlines(&jpeg, &row, 1);
   }
-  jpeg_finish_decompress(&jpeg);
+  jpeg_abort_decompress(&jpeg);  // not jpeg_finish_decompress(), which reads on to the end marker: what stands there is no damage of pixels
   return true;
 }
 
@@ -167,9 +173,10 @@ void JpegDecoder::decode(std::span<const std::byte> bytes, int sufficient_side, 
     throw damaged(reader.message);
   }
   if (reader.damaged) throw damaged(reader.message);
-  // With its one scan whole, only the end marker is missing; of a file of several scans any number may be.
+  // With its one scan whole, only the end marker is missing; of a file of several scans any number may be. And arithmetic decoding takes
+  // every byte that is missing for 0, without a warning.
   const bool one_scan = !jpeg.progressive_mode && jpeg.comps_in_scan == jpeg.num_components;
-  if (reader.no_end && !one_scan) throw damaged("the file ends too early");
+  if (reader.no_end && (!one_scan || jpeg.arith_code)) throw damaged("the file ends too early");
   if (four_inks) cmyk_to_rgb(state_->cmyk, read_jpeg_markers(bytes).adobe, out.pixels);
 }
 
@@ -184,13 +191,16 @@ std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   DUET_CHECK(quality >= 1 && quality <= 100, "quality {}", quality);
   const bool grey = image.channels == 1;
   const std::unique_ptr<void, int (*)(tjhandle)> handle(tjInitCompress(), tjDestroy);
+  if (!handle) throw std::bad_alloc();
   const int subsampling = grey ? TJSAMP_GRAY : TJSAMP_420;
   std::vector<std::byte> bytes(tjBufSize(image.width, image.height, subsampling));
   auto* target = reinterpret_cast<unsigned char*>(bytes.data());
   unsigned long size = bytes.size();
   if (tjCompress2(handle.get(), image.pixels.data(), image.width, 0, image.height, grey ? TJPF_GRAY : TJPF_RGB, &target, &size, subsampling,
                   quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT) != 0) {
-    throw InternalError("A {} x {} image cannot be encoded as JPEG: {}.", image.width, image.height, tjGetErrorStr2(handle.get()));
+    const std::string_view reason = tjGetErrorStr2(handle.get());
+    if (reason.starts_with("Insufficient memory")) throw std::bad_alloc();  // neither the image's fault nor this program's
+    throw InternalError("A {} x {} image cannot be encoded as JPEG: {}.", image.width, image.height, reason);
   }
   bytes.resize(size);
   return bytes;

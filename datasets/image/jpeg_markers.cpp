@@ -46,10 +46,14 @@ JpegMarkers read_jpeg_markers(std::span<const std::byte> bytes) {
   bool exif_seen = false;  // the first one counts, as in every viewer
   const Bytes file{bytes};
   std::size_t position = 2;
-  while (file.at(position) == 0xff) {
+  while (position + 4 <= bytes.size()) {
     const unsigned marker = file.at(position + 1);
-    if (marker == 0xff) {  // fill byte
+    if (file.at(position) != 0xff || marker == 0 || marker == 0xff) {  // a fill byte, or one that belongs to nothing; as libjpeg does
       ++position;
+      continue;
+    }
+    if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7)) {  // no segment belongs to these
+      position += 2;
       continue;
     }
     if (marker == 0xda || marker == 0xd9) break;  // pixels, or the end

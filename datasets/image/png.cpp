@@ -1,7 +1,10 @@
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/error.h"
 #include "datasets/image/formats.h"
@@ -13,6 +16,7 @@ namespace {
 /// frames, here.
 struct Fault {
   char message[128] = "";
+  bool no_memory = false;  ///< not the file's fault
 };
 
 void on_error(png_structp png, png_const_charp message) {
@@ -20,6 +24,15 @@ void on_error(png_structp png, png_const_charp message) {
   std::strncpy(fault->message, message, sizeof(fault->message) - 1);
   png_longjmp(png, 1);
 }
+
+/// Tells memory that is used up, which libpng and zlib report as any other error.
+png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
+  auto* memory = std::malloc(bytes);
+  if (!memory) static_cast<Fault*>(png_get_mem_ptr(png))->no_memory = true;
+  return memory;
+}
+
+void release(png_structp, png_voidp memory) { std::free(memory); }
 
 void on_warning(png_structp, png_const_charp) {}  // ancillary chunks (text, profiles): the pixels are sound
 
@@ -41,7 +54,7 @@ struct Reader {
   png_infop info = nullptr;
 
   explicit Reader(std::span<const std::byte> bytes) : source{bytes} {
-    png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning);
+    png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning, &fault, allocate, release);
     info = png ? png_create_info_struct(png) : nullptr;
     if (!info) throw std::bad_alloc();
   }
@@ -54,7 +67,8 @@ bool read_header(Reader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_read_fn(reader.png, &reader.source, read_bytes);
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // sizes are judged by check_image_size(), which says them
-  png_set_chunk_malloc_max(reader.png, 8 << 20);                      // a compressed text or profile must not swell further
+  // A compressed text or profile must not swell further; a chunk of any size that the file has may be passed over.
+  png_set_chunk_malloc_max(reader.png, std::max<std::size_t>(8 << 20, reader.source.rest.size()));
   png_read_info(reader.png, reader.info);
   return true;
 }
@@ -113,7 +127,10 @@ bool write_rows(png_structp png, png_infop info, const Image& image, std::vector
 
 Image decode_png(std::span<const std::byte> bytes, const ImageLimits& limits, const std::string& subject) {
   Reader reader(bytes);
-  const auto damaged = [&] { return DataError("{}: not a whole PNG: {}.", subject, reader.fault.message); };
+  const auto damaged = [&] {
+    if (reader.fault.no_memory) throw std::bad_alloc();
+    return DataError("{}: not a whole PNG: {}.", subject, reader.fault.message);
+  };
   if (!read_header(reader)) throw damaged();
   check_image_size(png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info), limits, subject);
   const int width = static_cast<int>(png_get_image_width(reader.png, reader.info));
@@ -136,11 +153,12 @@ std::vector<std::byte> encode_png(const Image& image) {
   std::vector<png_bytep> rows(image.height);
   const auto stride = static_cast<std::size_t>(image.width) * image.channels;
   for (int y = 0; y < image.height; ++y) rows[y] = const_cast<png_bytep>(image.pixels.data() + y * stride);  // only read
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning);
+  png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &fault, on_error, on_warning, &fault, allocate, release);
   png_infop info = png ? png_create_info_struct(png) : nullptr;
   if (!info) throw std::bad_alloc();
   const bool written = write_rows(png, info, image, out, rows.data());
   png_destroy_write_struct(&png, &info);
+  if (fault.no_memory) throw std::bad_alloc();
   if (!written) throw InternalError("A {} x {} image cannot be encoded as PNG: {}.", image.width, image.height, fault.message);
   return out;
 }

@@ -1,15 +1,20 @@
 #include "datasets/image/image.h"
 
 #include <gmock/gmock.h>
+#include <malloc.h>
 #include <png.h>
+#include <sys/resource.h>
 #include <turbojpeg.h>
 #include <webp/encode.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
+#include <new>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -171,6 +176,43 @@ std::uint32_t checksum_of_chunk(const Bytes& chunk) {
   return ~sum;
 }
 
+Bytes png_chunk(std::string_view name, const Bytes& content) {
+  Bytes chunk = bytes_of_text(name);
+  chunk.insert(chunk.end(), content.begin(), content.end());
+  const auto number = [](std::uint64_t value) {
+    Bytes bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::byte>(value >> shift & 255));
+    return bytes;
+  };
+  return with(with(chunk, chunk.size(), number(checksum_of_chunk(chunk))), 0, number(content.size()));
+}
+
+/// `value` in so many bytes, the lowest first.
+Bytes little_endian(std::size_t value, int bytes) {
+  Bytes out;
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<std::byte>(value >> 8 * i & 255));
+  return out;
+}
+
+Bytes joined(std::initializer_list<Bytes> parts) {
+  Bytes out;
+  for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
+  return out;
+}
+
+Bytes webp_chunk(std::string_view name, const Bytes& content) {
+  return joined({bytes_of_text(name), little_endian(content.size(), 4), content, Bytes(content.size() % 2)});
+}
+
+/// A WebP of the extended form: flags, canvas, chunks.
+Bytes extended_webp(int flags, int width, int height, const Bytes& chunks) {
+  const auto head = webp_chunk("VP8X", joined({little_endian(flags, 4), little_endian(width - 1, 3), little_endian(height - 1, 3)}));
+  return joined({bytes_of_text("RIFF"), little_endian(4 + head.size() + chunks.size(), 4), bytes_of_text("WEBP"), head, chunks});
+}
+
+/// The chunk with the picture of a simple WebP.
+Bytes picture_of(const Bytes& webp) { return {webp.begin() + 12, webp.end()}; }
+
 /// EXIF data of one entry: turned by a quarter.
 constexpr std::string_view kTurned("MM\0*\0\0\0\x8\0\x1\x1\x12\0\x3\0\0\0\x1\0\x6\0\0\0\0\0\0", 26);
 
@@ -183,6 +225,8 @@ TEST(DecodeImage, WhatLeavesThePixelsWholeIsNoDamage) {
   EXPECT_EQ(decode_image(odd, {}, "odd scan header"), expected);
   odd = with(odd, odd.size() - 2, bytes_of_text(std::string_view("\0\x12\x34\0", 4)));
   EXPECT_EQ(decode_image(odd, {}, "bytes before the end marker"), expected);
+  const auto broken_table = bytes_of_text(std::string_view("\xff\xc4\0\x3\x99", 5));
+  EXPECT_EQ(decode_image(with(jpeg, jpeg.size() - 2, broken_table), {}, "a broken segment before the end marker"), expected);
   // A harmless warning must not hide that which follows it.
   EXPECT_THAT(complaint({odd.begin(), odd.end() - 60}), HasSubstr("not a whole JPEG"));
   odd = jpeg;
@@ -195,6 +239,10 @@ TEST(DecodeImage, WhatLeavesThePixelsWholeIsNoDamage) {
   const auto text = bytes_of_text(std::string_view("\0\0\0\x3tEXta\0b....", 15));  // with a wrong checksum
   EXPECT_EQ(decode_image(with(png, 33, text), {}, "damaged text"), original);
   EXPECT_EQ(decode_image(with(png, png.size() - 12, text), {}, "damaged text after the pixels"), original);
+  const auto long_text = png_chunk("tEXt", joined({bytes_of_text("workflow"), Bytes(1), Bytes(9 << 20, std::byte{'x'})}));
+  EXPECT_EQ(decode_image(with(png, 33, long_text), {}, "a text of 9 MiB"), original);
+  const auto extended = extended_webp(8, 64, 48, joined({picture_of(webp), webp_chunk("EXIF", Bytes(100))}));
+  EXPECT_EQ(decode_image(Bytes(extended.begin(), extended.end() - 50), {}, "cut behind the pixels"), decode_image(webp, {}, "webp"));
   for (const auto& whole : {jpeg, png, webp}) {
     EXPECT_EQ(decode_image(with(whole, whole.size(), bytes_of_text("and more")), {}, "more"), decode_image(whole, {}, "whole"));
   }
@@ -241,25 +289,124 @@ TEST(DecodeImage, ExifIsReadInEveryFormat) {
                 bytes_of_text(content));
   };
   EXPECT_TRUE(turned(with(jpeg, 2, segment(kTurned))));
+  EXPECT_TRUE(turned(with(jpeg, 20, joined({bytes_of_text("odd"), segment(kTurned)})))) << "bytes that belong to nothing before it";
   // Only the first EXIF segment counts, and what it claims beyond its own size is not read.
   const std::string_view claims("II*\0\x8\0\0\0\xff\xff", 10);
   EXPECT_FALSE(turned(with(with(jpeg, 2, segment(kTurned)), 2, segment(claims))));
 
   const auto png = encode_png(original);
-  auto chunk = with(bytes_of_text(std::string_view("\0\0\0\x1a"
-                                                   "eXIf",
-                                                   8)),
-                    8, exif);
-  const auto checksum = checksum_of_chunk(Bytes(chunk.begin() + 4, chunk.end()));
-  for (int shift = 24; shift >= 0; shift -= 8) chunk.push_back(static_cast<std::byte>(checksum >> shift & 255));
+  const auto chunk = png_chunk("eXIf", exif);
   EXPECT_TRUE(turned(with(png, 33, chunk)));
   EXPECT_TRUE(turned(with(png, png.size() - 12, chunk)));
 
-  // The extended form: flags (8 is EXIF), then width - 1 and height - 1.
-  auto webp = with(encode_webp(original), 12, bytes_of_text(std::string_view("VP8X\xa\0\0\0\x8\0\0\0\x3f\0\0\x2f\0\0", 18)));
-  webp = with(webp, webp.size(), with(bytes_of_text(std::string_view("EXIF\x1a\0\0\0", 8)), 8, exif));
-  for (int i = 0; i < 4; ++i) webp[4 + i] = static_cast<std::byte>((webp.size() - 8) >> 8 * i & 255);
+  const auto webp = extended_webp(8, 64, 48, joined({picture_of(encode_webp(original)), webp_chunk("EXIF", exif)}));
   EXPECT_TRUE(turned(webp));
+}
+
+TEST(DecodeImage, OfSeveralPicturesTheFirstIsTaken) {
+  const auto one = encode_webp(picture(16, 12)), other = encode_webp(Image(64, 48, 3, 90));
+  const auto frame = [](int x, int y, int width, int height, const Bytes& webp) {
+    return webp_chunk("ANMF", joined({little_endian(x / 2, 3), little_endian(y / 2, 3), little_endian(width - 1, 3),
+                                      little_endian(height - 1, 3), little_endian(100, 3), Bytes(1), picture_of(webp)}));
+  };
+  const auto animation = [&](int x) {
+    return extended_webp(2, 64, 48, joined({webp_chunk("ANIM", Bytes(6)), frame(x, 20, 16, 12, one), frame(0, 0, 64, 48, other)}));
+  };
+  const auto image = decode_image(animation(40), {}, "animated WebP"), part = decode_image(one, {}, "its first picture");
+  EXPECT_EQ(std::pair(image.width, image.height), std::pair(64, 48));
+  EXPECT_EQ(pixel(image, 5, 5), (std::array{255, 255, 255})) << "where the first picture has nothing";
+  EXPECT_EQ(pixel(image, 40, 20), pixel(part, 0, 0));
+  EXPECT_EQ(pixel(image, 55, 31), pixel(part, 15, 11));
+  EXPECT_THAT(complaint(animation(50)), HasSubstr("damaged")) << "reaches beyond the canvas";
+  EXPECT_NE(complaint(extended_webp(2, 64, 48, webp_chunk("ANIM", Bytes(6)))), "") << "no picture at all";
+
+  const auto original = picture(64, 48);
+  auto png = encode_png(original);
+  png = with(png, png.size() - 12, png_chunk("fdAT", Bytes(20)));
+  png = with(png, 33, png_chunk("acTL", Bytes(8)));
+  EXPECT_EQ(decode_image(png, {}, "animated PNG"), original);
+}
+
+/// A progressive JPEG's parts: all before the first scan, each scan with its tables, the end marker.
+std::vector<Bytes> scans_of(const Bytes& jpeg) {
+  std::vector<Bytes> parts(1);
+  bool after_scan = true;  // tables then belong to the next one
+  std::size_t at = 2;
+  parts.back().assign(jpeg.begin(), jpeg.begin() + 2);
+  while (at + 2 <= jpeg.size()) {
+    const auto marker = std::to_integer<int>(jpeg[at + 1]);
+    std::size_t end = at + 2;
+    if (marker != 0xd9) end += std::to_integer<std::size_t>(jpeg[at + 2]) << 8 | std::to_integer<std::size_t>(jpeg[at + 3]);
+    if (marker == 0xda)
+      while (jpeg[end] != std::byte{0xff} || jpeg[end + 1] == std::byte{0}) ++end;
+    if (after_scan && (marker == 0xc4 || marker == 0xda || marker == 0xd9)) parts.emplace_back();
+    after_scan = marker == 0xda || (after_scan && marker != 0xc4);
+    parts.back().insert(parts.back().end(), jpeg.begin() + static_cast<std::ptrdiff_t>(at),
+                        jpeg.begin() + static_cast<std::ptrdiff_t>(end));
+    at = end;
+  }
+  return parts;
+}
+
+TEST(DecodeImage, ScansInAnUnusualOrderAreNoDamage) {
+  const auto original = picture(64, 48);
+  const auto jpeg = encode_with_turbojpeg(original.pixels, 64, 48, TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE);
+  auto parts = scans_of(jpeg);
+  ASSERT_GT(parts.size(), 6u);
+  std::swap(parts[1], parts[2]);
+  Bytes swapped;
+  for (const auto& part : parts) swapped.insert(swapped.end(), part.begin(), part.end());
+  ASSERT_EQ(swapped.size(), jpeg.size());
+  ASSERT_NE(swapped, jpeg);
+  EXPECT_EQ(decode_image(swapped, {}, "swapped"), decode_image(jpeg, {}, "jpeg"));
+}
+
+TEST(DecodeImage, ArithmeticCodingThatIsCutIsDamage) {
+  const auto original = picture(64, 48);
+  ::setenv("TJ_ARITHMETIC", "1", 1);
+  const auto jpeg = encode_with_turbojpeg(original.pixels, 64, 48, TJPF_RGB, TJSAMP_444);
+  ::unsetenv("TJ_ARITHMETIC");
+  ASSERT_EQ(jpeg.at(find(jpeg, "\xff\xc9")), std::byte{0xff}) << "its frame is arithmetic";
+  EXPECT_LT(mean_difference(decode_image(jpeg, {}, "jpeg"), original), 3);
+  for (std::size_t size = find(jpeg, "\xff\xda") + 14; size + 2 < jpeg.size(); size += 7)
+    ASSERT_THAT(complaint({jpeg.begin(), jpeg.begin() + static_cast<std::ptrdiff_t>(size)}), HasSubstr("not a whole JPEG")) << size;
+}
+
+TEST(DecodeImageDeathTest, MemoryThatIsUsedUpIsNoDamage) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto original = picture(600, 400);
+  const std::vector<Bytes> files = {encode_png(original), encode_jpeg(original, 90), encode_webp(original),
+                                    encode_with_turbojpeg(original.pixels, 600, 400, TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE)};
+  const auto work = [&] {
+    // Each step lets a little more memory be taken; what is not granted must be said as such, never as a fault of the file.
+    for (const auto& file : files) {
+      bool refused = false, done = false;
+      for (rlim_t more = 0; !done && more < (rlim_t{64} << 20); more += 128 << 10) {
+        ::malloc_trim(0);
+        rlim_t pages = 0;
+        if (auto* statm = std::fopen("/proc/self/statm", "r")) {
+          if (std::fscanf(statm, "%lu", &pages) != 1) std::_Exit(2);
+          std::fclose(statm);
+        }
+        const rlimit little{pages * 4096 + more, RLIM_INFINITY}, all{RLIM_INFINITY, RLIM_INFINITY};
+        ::setrlimit(RLIMIT_AS, &little);
+        int fault = 0;
+        try {
+          encode_jpeg(decode_image(file, {}, "photo"), 90);
+          done = true;
+        } catch (const std::bad_alloc&) {
+          refused = true;
+        } catch (const Error&) {
+          fault = 1;
+        }
+        ::setrlimit(RLIMIT_AS, &all);
+        if (fault != 0) std::_Exit(1);
+      }
+      if (!done || !refused) std::_Exit(3);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(work(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(DecodeImage, SurvivesDamageEverywhere) {
