@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -66,10 +67,16 @@ struct HttpServer::State {
   ~State() {
     if (context == nullptr) return;
     std::atomic<bool> stopped = false;
-    std::jthread stopping([&] {
+    std::jthread stopping;
+    try {
+      stopping = std::jthread([&] {
+        mg_stop(context);
+        stopped = true;
+      });
+    } catch (const std::system_error&) {  // no thread is granted: then two seconds late
       mg_stop(context);
-      stopped = true;
-    });
+      return;
+    }
     while (!stopped) {
       if (port > 0) endpoint.knock();
       std::this_thread::sleep_for(std::chrono::milliseconds(2));

@@ -2,10 +2,12 @@
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -127,6 +129,18 @@ TEST(HttpServer, RanksOfAHostFollowEachOther) {
   const auto next = HttpServer::start("127.0.0.1", base->port(), 1, {});
   if (next == nullptr) return;  // that port belongs to somebody else on this machine
   EXPECT_EQ(next->port(), base->port() + 1);
+}
+
+TEST(HttpServerDeathTest, EndsWithoutAThreadToHelp) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto work = [] {
+    auto server = HttpServer::start("127.0.0.1", 0, 0, {});
+    const rlimit nothing_more{1, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_AS, &nothing_more);
+    server.reset();
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(work(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(HttpServer, AnswersSeveralAtOnce) {
