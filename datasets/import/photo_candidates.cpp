@@ -6,7 +6,7 @@
 
 namespace duet {
 
-std::string photo_id(const Candidate& candidate) { return printable(candidate.name, static_cast<std::size_t>(kMaxIdBytes) - 8); }
+std::string photo_id(const Candidate& candidate) { return printable(candidate.name, static_cast<std::size_t>(kMaxIdBytes) - 40); }
 
 std::shared_ptr<const Store> open_exclude_like(const std::filesystem::path& path) {
   if (path.empty()) return nullptr;
@@ -21,7 +21,7 @@ PhotoCandidates::Looks::Looks(const Store& store) : view(store.view("all")), ind
 }
 
 PhotoCandidates::PhotoCandidates(const Options& options)
-    : walk_(options.folders, options.share),
+    : walk_(options.folders, options.links, options.share),
       workers_(import_threads(options.threads), [this, photo = options.photo](const PhotoWalk::File& file) {
         return judge(file, file.refused.empty() ? prepare_photo(file.path, photo) : PreparedPhoto{});
       }) {

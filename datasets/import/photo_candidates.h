@@ -30,7 +30,7 @@ struct Candidate {
   std::vector<std::byte> jpeg = {};
 };
 
-/// A photo's id in the store: its name, made fit to be shown.
+/// A photo's id in the store: its name, made fit to be shown, with room for an addition. Different names may come out the same.
 std::string photo_id(const Candidate& candidate);
 
 /// The store of --exclude-like; null when none is named. Throws as Store::open() does, and UsageError when it holds no photos.
@@ -42,6 +42,7 @@ class PhotoCandidates {
  public:
   struct Options {
     std::vector<std::filesystem::path> folders;
+    PhotoTree::Links links;
     WalkShare share;
     PhotoPreparation photo;
     int threads;

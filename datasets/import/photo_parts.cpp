@@ -14,6 +14,7 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "datasets/import/photo_part.h"
@@ -37,6 +38,7 @@ Json settings_of(const PhotosOptions& options, const Store* exclude_like, const 
           {"exclude_like", exclude_like == nullptr ? Json() : Json(printable(options.exclude_like.filename().string(), 4096))},
           {"exclude_like_content", exclude_like == nullptr ? Json() : Json(identity_of(*exclude_like))},
           {"append_to", existing == nullptr ? Json() : Json(identity_of(*existing))},
+          {"follow_links", options.links == PhotoTree::Links::followed},
           {"side", options.photo.side},
           {"quality", options.photo.quality}};
 }
@@ -82,8 +84,7 @@ std::map<int, std::map<int, fs::path>> folders_of_parts(const fs::path& parts_fo
     if (!numbers) throw DataError("{}: is no part of an import. Move it elsewhere.", (parts_folder / printable(name)).string());
     found[numbers->second][numbers->first] = entry->path();
   }
-  if (error && error != std::errc::no_such_file_or_directory)
-    throw DataError("{}: cannot be read: {}.", parts_folder.string(), error.message());
+  if (error && error != std::errc::no_such_file_or_directory) throw_cannot_read(parts_folder, error.value());
   return found;
 }
 
@@ -307,12 +308,13 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
   const auto folder = store / kPartsFolder / part_name(share.number, share.of);
   const auto lock = lock_part(folder);
   const PhotoPart part{.number = share.number, .of = share.of, .settings = settings_of(options, exclude_like.get(), existing.get())};
-  const auto total = PhotoWalk::count(options.folders, share);
+  const auto total = PhotoWalk::count(options.folders, options.links, share);
   ImportReport report(options.target.list_file);
   report.count("files", 0);
   report.count("photos imported", 0);
   PhotoPartWriter writer(folder, part, {.photo_side = options.photo.side});
   PhotoCandidates candidates({.folders = options.folders,
+                              .links = options.links,
                               .share = share,
                               .photo = options.photo,
                               .threads = options.threads,

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "base/checksum.h"
 #include "base/error.h"
 #include "datasets/image/perceptual_hash.h"
+#include "datasets/store/store.h"
 
 namespace duet {
 
@@ -31,6 +33,17 @@ PhotoSelection::PhotoSelection(ImportTarget target, std::string excluded_by, Sto
       index_(kLookAlikeDistance) {
   report_.count("files", 0);
   report_.count("photos imported", 0);
+  if (!target_.append) return;
+  Store::open(target_.store, {}, 1)->view("all").for_each_photo_id([this](const std::string& id) { ids_.insert(checksum(bytes_of(id))); });
+}
+
+std::string PhotoSelection::id_for(const Candidate& candidate) {
+  auto id = photo_id(candidate);
+  if (ids_.insert(checksum(bytes_of(id)))) return id;
+  id += "#" + to_hex(candidate.hash);  // no other photo of the store looks the same
+  ids_.insert(checksum(bytes_of(id)));
+  report_.point_out("another photo of the same name; its id got an addition", id);
+  return id;
 }
 
 void PhotoSelection::take(const Candidate& candidate) {
@@ -44,7 +57,7 @@ void PhotoSelection::take(const Candidate& candidate) {
     }
   }
   if (candidate.kind == Kind::photo) {
-    const auto id = photo_id(candidate);
+    const auto id = id_for(candidate);
     writer_.add_photo({.id = id, .bytes = candidate.jpeg, .width = candidate.width, .height = candidate.height, .hash = candidate.hash});
     index_.add(candidate.hash);
     journal_.append(id);

@@ -1,14 +1,17 @@
 #include "datasets/import/photo_tree.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace duet {
 
-PhotoTree::PhotoTree(const std::filesystem::path& root, Wanted wanted) : wanted_(std::move(wanted)) {
+PhotoTree::PhotoTree(const std::filesystem::path& root, Links links, Wanted wanted) : links_(links), wanted_(std::move(wanted)) {
   std::error_code error;
   root_ = std::filesystem::canonical(root, error);
   if (error) throw InputMissing("{}: no such folder; name folders that hold photos.", root.string());
@@ -16,25 +19,39 @@ PhotoTree::PhotoTree(const std::filesystem::path& root, Wanted wanted) : wanted_
   enter("");
 }
 
+bool PhotoTree::entered_before(const std::string& name) {
+  struct stat status {};
+  if (links_ == Links::inside || ::stat((root_ / name).c_str(), &status) != 0) return false;
+  return !entered_.emplace(status.st_dev, status.st_ino).second;
+}
+
 void PhotoTree::enter(const std::string& name) {
   Folder folder{.name = name, .entries = {}, .folders = {}};
+  if (entered_before(name)) {
+    folder.entries.push_back({"", "folder that was searched before, by another name"});
+    open_.push_back(std::move(folder));
+    return;
+  }
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator(root_ / name, error); !error && entry != std::filesystem::directory_iterator();
        entry.increment(error)) {
     const auto entry_name = entry->path().filename().string();
     std::error_code unknown;
     if (entry_name.starts_with('.')) continue;
-    if (entry->is_symlink(unknown)) {
-      folder.entries.push_back({entry_name, entry->is_directory(unknown) ? "link to a folder" : ""});
+    if (links_ == Links::inside && entry->is_symlink(unknown)) {
+      folder.entries.push_back({entry_name, entry->is_directory(unknown) ? "link to a folder; --follow-links enters it" : ""});
     } else if (entry->is_directory(unknown)) {
       if (open_.size() < kMaxDepth)
         folder.folders.push_back(entry_name);
       else
         folder.entries.push_back({entry_name, "folders nested too deeply"});
     } else {
-      folder.entries.push_back({entry_name, entry->is_regular_file(unknown) ? "" : "neither a file nor a folder"});
+      const bool file_or_link = entry->is_symlink(unknown) || entry->is_regular_file(unknown);
+      folder.entries.push_back({entry_name, file_or_link ? "" : "neither a file nor a folder"});
     }
   }
+  if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system || error == std::errc::not_enough_memory)
+    throw_cannot_read(root_ / name, error.value());  // says nothing of the folder, and all below it would be left out
   if (error) folder.entries.push_back({"", "folder cannot be read: " + error.message()});
   std::sort(folder.entries.begin(), folder.entries.end());
   std::sort(folder.folders.begin(), folder.folders.end());
@@ -45,8 +62,9 @@ PhotoTree::File PhotoTree::resolve(const std::string& name) const {
   std::error_code error;
   auto path = std::filesystem::canonical(root_ / name, error);
   if (error || !std::filesystem::is_regular_file(path, error)) return {{}, name, "link that leads nowhere"};
+  if (links_ == Links::followed) return {std::move(path), name, {}};
   const auto [end, unused] = std::mismatch(root_.begin(), root_.end(), path.begin(), path.end());
-  if (end != root_.end()) return {{}, name, "link that leaves the folder"};
+  if (end != root_.end()) return {{}, name, "link that leaves the folder; --follow-links takes it"};
   return {std::move(path), name, {}};
 }
 

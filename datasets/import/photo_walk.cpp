@@ -18,7 +18,8 @@ void WalkShare::check() const {
     throw UsageError("--part {}/{}: the first number goes from 1 to the second, the second from 1 to {}.", number, of, kMaxParts);
 }
 
-PhotoWalk::PhotoWalk(const std::vector<std::filesystem::path>& folders, WalkShare share) : share_(share) {
+PhotoWalk::PhotoWalk(const std::vector<std::filesystem::path>& folders, PhotoTree::Links links, WalkShare share)
+    : links_(links), share_(share) {
   std::set<std::string> taken;
   for (const auto& folder : folders) {
     const PhotoTree early(folder);                         // to say early that one is missing
@@ -33,15 +34,15 @@ PhotoWalk::PhotoWalk(const std::vector<std::filesystem::path>& folders, WalkShar
 std::optional<PhotoWalk::File> PhotoWalk::next() {
   for (; root_ < roots_.size(); ++root_, tree_.reset()) {
     const auto& root = roots_[root_];
-    if (!tree_) tree_.emplace(root.path, [this, &root](const std::string& name) { return share_.has(root.prefix + name); });
+    if (!tree_) tree_.emplace(root.path, links_, [this, &root](const std::string& name) { return share_.has(root.prefix + name); });
     if (auto file = tree_->next())
       return File{static_cast<std::uint32_t>(root_), std::move(file->path), root.prefix + file->name, std::move(file->refused)};
   }
   return {};
 }
 
-std::int64_t PhotoWalk::count(const std::vector<std::filesystem::path>& folders, WalkShare share) {
-  PhotoWalk walk(folders, share);
+std::int64_t PhotoWalk::count(const std::vector<std::filesystem::path>& folders, PhotoTree::Links links, WalkShare share) {
+  PhotoWalk walk(folders, links, share);
   std::int64_t count = 0;
   while (const auto file = walk.next()) count += file->refused.empty();
   return count;

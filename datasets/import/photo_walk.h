@@ -33,18 +33,20 @@ class PhotoWalk {
   };
 
   /// Throws InputMissing when one of them is no folder.
-  explicit PhotoWalk(const std::vector<std::filesystem::path>& folders, WalkShare share = {});
+  explicit PhotoWalk(const std::vector<std::filesystem::path>& folders, PhotoTree::Links links = PhotoTree::Links::inside,
+                     WalkShare share = {});
 
   std::optional<File> next();
 
   /// How many files next() will give that are not refused.
-  static std::int64_t count(const std::vector<std::filesystem::path>& folders, WalkShare share = {});
+  static std::int64_t count(const std::vector<std::filesystem::path>& folders, PhotoTree::Links links, WalkShare share = {});
 
  private:
   struct Root {
     std::filesystem::path path;
     std::string prefix;
   };
+  PhotoTree::Links links_;
   WalkShare share_;
   std::vector<Root> roots_;
   std::size_t root_ = 0;

@@ -23,10 +23,11 @@ ImportReport import_photos(const PhotosOptions& options, const ImportHooks& hook
   if (const auto parts = options.target.store / kPartsFolder; std::filesystem::exists(parts, ignored))
     throw CannotCreate("{}: parts of an import lie there. `duet store assemble {}` makes a generation of them; or remove that folder.",
                        parts.string(), options.target.store.string());
-  const auto total = PhotoWalk::count(options.folders);
+  const auto total = PhotoWalk::count(options.folders, options.links);
   PhotoSelection selection(options.target, options.exclude_like.filename().string(),
                            open_target(options.target, StoreKind::pool, {.photo_side = options.photo.side}));
   PhotoCandidates candidates({.folders = options.folders,
+                              .links = options.links,
                               .share = {},
                               .photo = options.photo,
                               .threads = options.threads,

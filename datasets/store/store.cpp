@@ -155,6 +155,14 @@ std::optional<std::int64_t> StoreView::find_sketch(const std::string& id) const 
   return {};
 }
 
+void StoreView::for_each_photo_id(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& part : parts_) {
+    const auto shard = store_->shard(part.shard);
+    for (std::int64_t first = 0; first < shard->photo_count(); first += kScanBlock)
+      for (const auto& id : shard->photo_ids(first, std::min(kScanBlock, shard->photo_count() - first))) visit(id);
+  }
+}
+
 void StoreView::for_each_hash(const std::function<void(std::int64_t, std::uint64_t)>& visit) const {
   for (const auto& part : parts_) {
     const auto shard = store_->shard(part.shard);

@@ -84,6 +84,9 @@ class StoreView {
   std::optional<std::int64_t> find_photo(const std::string& id) const;
   std::optional<std::int64_t> find_sketch(const std::string& id) const;
 
+  /// Calls `visit(id)` for every photo in order, reading in blocks. From the index alone: not verified.
+  void for_each_photo_id(const std::function<void(const std::string&)>& visit) const;
+
   /// Calls `visit(index, perceptual hash)` for every photo in order, reading in blocks. From the index alone: not verified.
   void for_each_hash(const std::function<void(std::int64_t, std::uint64_t)>& visit) const;
 

@@ -101,7 +101,8 @@ int run_photos(std::span<const std::string> args) {
   line.options.add_options()("exclude-like", po::value<std::string>()->value_name("STORE"),
                              "leave out what looks like a photo of this store, in any of its splits")(
       "part", po::value<std::string>()->value_name("I/N"),
-      "import the I-th of N parts only, beside the other parts' processes; `duet store assemble` then makes them one generation");
+      "import the I-th of N parts only, beside the other parts' processes; `duet store assemble` then makes them one generation")(
+      "follow-links", po::bool_switch(), "take what links lead to, files and folders, for a part of the tree, wherever it lies");
   add_photo_options(line.options, 90);
   add_target_options(line.options);
   line.examples = {"duet import photos catalogue/ --exclude-like chairs.store --out pool.store",
@@ -109,6 +110,7 @@ int run_photos(std::span<const std::string> args) {
                    "duet import photos catalogue/ --out pool.store --part 2/8"};
   const auto parsed = parse(line, args);
   PhotosOptions options{.folders = {},
+                        .links = parsed.is_on("follow-links") ? PhotoTree::Links::followed : PhotoTree::Links::inside,
                         .exclude_like = without_trailing_slash(parsed.get_or<std::string>("exclude-like", "")),
                         .target = target_of(parsed),
                         .photo = preparation_of(parsed),

@@ -81,6 +81,49 @@ TEST_F(Photos, LinksThatLeaveTheTreeAreNotFollowed) {
   EXPECT_EQ(report.left_out("passed over"), 5);
 }
 
+TEST_F(Photos, LinksAreFollowedOnRequestAndEachFolderIsEnteredOnce) {
+  write_png(folder_ / "photos/inside.png", picture(1));
+  write_png(folder_ / "outside/a.png", picture(2));
+  write_png(folder_ / "outside/deep/b.png", picture(3));
+  write_png(folder_ / "elsewhere/c.png", picture(4));
+  std::filesystem::create_symlink(folder_ / "elsewhere/c.png", folder_ / "photos/link.png");
+  std::filesystem::create_symlink(folder_ / "photos/nothing", folder_ / "photos/dangling.png");
+  std::filesystem::create_directory_symlink(folder_ / "outside", folder_ / "photos/folder");
+  std::filesystem::create_directory_symlink(folder_ / "outside", folder_ / "photos/the same");
+  std::filesystem::create_directory_symlink(folder_ / "photos", folder_ / "outside/deep/circle");
+  EXPECT_THAT(import_photos(options()).text(), HasSubstr("--follow-links"));
+  auto followed = options("followed.store");
+  followed.links = PhotoTree::Links::followed;
+  const auto report = import_photos(followed);
+  EXPECT_THAT(ids("followed.store"), ElementsAre("inside.png", "link.png", "folder/a.png", "folder/deep/b.png"));
+  EXPECT_EQ(report.left_out("passed over"), 3);
+  EXPECT_THAT(report.text(), ::testing::AllOf(HasSubstr("dangling.png"), HasSubstr("the same"), HasSubstr("circle")));
+}
+
+TEST_F(Photos, AnotherPhotoOfTheSameNameGetsAnIdOfItsOwn) {
+  write_png(folder_ / "photos/a.png", picture(1));
+  import_photos(options());
+  write_png(folder_ / "later/a.png", picture(2));
+  write_png(folder_ / "later/caf\xe9.png", picture(3));  // no text, and its twin in text
+  write_png(folder_ / "later/caf\\xe9.png", picture(4));
+  const std::string deep(250, 'd'), path = "later/" + deep + "/" + deep + "/" + deep + "/" + deep;
+  write_png(folder_ / path / "one.png", picture(5));  // longer than an id may be
+  write_png(folder_ / path / "two.png", picture(6));
+  auto more = options();
+  more.folders = {folder_ / "later"};
+  more.target.append = true;
+  const auto report = import_photos(more);
+  const auto all = ids();
+  EXPECT_EQ(all.size(), 6u);
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 6u);
+  EXPECT_EQ(all[1].substr(0, 6), "a.png#");
+  EXPECT_EQ(report.pointed_out("another photo of the same name; its id got an addition"), 3);
+  const auto view = Store::open(folder_ / "pool.store")->view("all");
+  EXPECT_EQ(view.find_photo(all[1]), 1);
+  import_photos(options("alone.store"));
+  EXPECT_THAT(ids("alone.store"), ElementsAre("a.png"));
+}
+
 TEST_F(Photos, AnImageOfAbsurdSizeIsRefusedFromItsHeader) {
   write_png(folder_ / "photos/fine.png", picture(1));
   auto bytes = read_file(folder_ / "photos/fine.png");
@@ -234,6 +277,18 @@ TEST_F(Photos, ALimitOfOpenFilesIsNoDamageOfThePhoto) {
     ADD_FAILURE() << photo.fault;
   } catch (const Unavailable&) {
   }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(Photos, ALimitOfOpenFilesLeavesNoFolderOut) {
+  write_png(folder_ / "photos/deep/a.png", picture(1));
+  PhotoTree tree(folder_ / "photos");
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  EXPECT_THROW(tree.next(), Unavailable);
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
