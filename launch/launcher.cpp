@@ -21,9 +21,9 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/granted_cores.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "cluster/cores.h"
 #include "cluster/world.h"
 #include "launch/captured_program.h"
 

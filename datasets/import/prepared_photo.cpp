@@ -1,11 +1,11 @@
 #include "datasets/import/prepared_photo.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/granted_cores.h"
 #include "datasets/image/perceptual_hash.h"
 
 namespace duet {
@@ -36,7 +36,7 @@ PreparedPhoto prepare_photo(const std::filesystem::path& file, const PhotoPrepar
 
 int import_threads(int wanted) {
   if (wanted < 0 || wanted > 256) throw UsageError("--threads is {}; it must lie between 0 (all cores) and 256.", wanted);
-  return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return wanted > 0 ? wanted : available_cores();
 }
 
 }  // namespace duet

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/granted_cores.h"
 #include "datasets/image/perceptual_hash.h"
 #include "datasets/store/store.h"
 
@@ -79,7 +80,7 @@ std::vector<Made> make_block(const SynthOptions& options, const Range& range, st
       }
     }
   };
-  const auto threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : std::max(1u, std::thread::hardware_concurrency());
+  const auto threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : static_cast<unsigned>(available_cores());
   {
     std::vector<std::jthread> helpers;
     try {

@@ -2,8 +2,8 @@
 #include <chrono>
 #include <cstdio>
 #include <numeric>
-#include <thread>
 
+#include "base/granted_cores.h"
 #include "base/json.h"
 #include "datasets/loader/throughput.h"
 #include "datasets/sketch/rasterize.h"
@@ -139,7 +139,7 @@ int bench_loader(std::span<const std::string> args) {
   line.examples = {"duet bench loader pool.store --json"};
   const auto options = parse(line, args);
   auto threads = at_least<int>(options, "threads", 0);
-  if (threads == 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (threads == 0) threads = available_cores();
   const auto rate = loader_photos_per_second(options.argument("STORE"), at_least<double>(options, "seconds", 0), threads);
   return print(options, {{"photos_per_second", rate}, {"threads", threads}});
 }
