@@ -40,8 +40,8 @@ void write_all(int descriptor, std::string_view content, const std::filesystem::
 }  // namespace
 
 int open_or_create(const std::filesystem::path& file, int flags) {
-  const int present = ::open(file.c_str(), flags | O_CLOEXEC);
-  return present >= 0 || errno != ENOENT ? present : ::open(file.c_str(), flags | O_CREAT | O_CLOEXEC, kFileMode);
+  const int present = ::open(file.c_str(), flags | O_NOFOLLOW | O_CLOEXEC);
+  return present >= 0 || errno != ENOENT ? present : ::open(file.c_str(), flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, kFileMode);
 }
 
 void throw_cannot_read(const std::filesystem::path& file, int error) {
@@ -114,6 +114,13 @@ void append_line(const std::filesystem::path& file, std::string_view line) {
   Descriptor descriptor(open_or_create(file, O_WRONLY | O_APPEND));
   if (descriptor.value() < 0) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
   write_all(descriptor.value(), std::string(line) + '\n', file);
+}
+
+void refuse_link(const std::filesystem::path& file) {
+  std::error_code absent;
+  if (!std::filesystem::is_symlink(std::filesystem::symlink_status(file, absent))) return;
+  throw CannotCreate("{}: is a link to {}; nothing is written through it. Put a file or folder of its own there.", file.string(),
+                     std::filesystem::read_symlink(file, absent).string());
 }
 
 std::string without_trailing_slash(std::string path) {

@@ -12,8 +12,8 @@ namespace duet {
 /// What files are created with: all that the umask grants, so that a folder shared by a group stays usable by all of it.
 inline constexpr unsigned kFileMode = 0666;
 
-/// open() of a file for writing, which is made where it is not there; −1 and errno. Not O_CREAT at once: Linux refuses that for a file of
-/// somebody else in a folder with the sticky bit (fs.protected_regular), where opening it may be allowed.
+/// open() of a file for writing, which is made where it is not there; −1 and errno, for a symbolic link too. Not O_CREAT at once: Linux
+/// refuses that for a file of somebody else in a folder with the sticky bit (fs.protected_regular), where opening it may be allowed.
 int open_or_create(const std::filesystem::path& file, int flags);
 
 /// Throws what a failed open() or read() for reading means, from errno's value: InputMissing where there is no such file, Unavailable at a
@@ -29,8 +29,13 @@ void write_file_atomically(const std::filesystem::path& file, std::span<const st
 /// The whole file. Throws as throw_cannot_read() does, InputMissing for a folder, and DataError when it is larger than `limit_bytes`.
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes = 64 << 20);
 
-/// Appends one line and flushes it to the system (not to the disk). For logs: several processes may append to one file.
+/// Appends one line and flushes it to the system (not to the disk). For logs: several processes may append to one file. Throws CannotWrite,
+/// for a symbolic link too.
 void append_line(const std::filesystem::path& file, std::string_view line);
+
+/// Throws CannotCreate when `file` is a symbolic link: what is appended to, or begun anew, under a name of this program must not fall
+/// elsewhere.
+void refuse_link(const std::filesystem::path& file);
 
 /// "runs/first" of "runs/first/", as completion in a shell writes it: so that filename() is the folder's name.
 std::string without_trailing_slash(std::string path);

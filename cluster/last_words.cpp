@@ -101,7 +101,7 @@ bool ranks_had_joined(const std::filesystem::path& run_folder, const std::string
 
 void leave_because_of_peer() {
   if (begun && !written.exchange(true)) {
-    const int file = ::open(handler_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode);
+    const int file = ::open(handler_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, kFileMode);
     if (file >= 0) {
       timespec now;
       ::clock_gettime(CLOCK_REALTIME, &now);

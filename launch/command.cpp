@@ -11,6 +11,8 @@
 #include <new>
 #include <sstream>
 
+#include "base/text.h"
+
 namespace duet {
 namespace {
 
@@ -111,7 +113,7 @@ std::string without_trace(const std::string& message) { return message.substr(0,
 
 int report(const std::string& command, ExitStatus status, const std::string& message) {
   std::fflush(stdout);
-  const auto line = fmt::format("{}: {}\n", program_and(command), message);
+  const auto line = fmt::format("{}: {}\n", program_and(command), printable_lines(message));
   std::fwrite(line.data(), 1, line.size(), stderr);
   return static_cast<int>(status);
 }
@@ -232,6 +234,16 @@ int run_program(std::span<const Command> commands, std::span<const std::string> 
   } catch (const std::exception& error) {
     return report(command, ExitStatus::internal, without_trace(error.what()));
   }
+}
+
+void print_text(std::string_view text) {
+  const auto shown = printable_lines(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+}
+
+void print_json(const Json& json, int indent) {
+  const auto text = json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 std::string nearest_name(const std::string& name, std::span<const std::string> candidates) {

@@ -3,10 +3,12 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace duet {
 
@@ -95,6 +97,15 @@ int run_part(const std::string& command, const std::string& description, std::sp
 /// The whole program for `arguments` (without the program's name): what it throws ends as "duet COMMAND: message" on standard error and a
 /// status.
 int run_program(std::span<const Command> commands, std::span<const std::string> arguments);
+
+/// A command's result, on standard output: of what names and files have put into it, a terminal obeys nothing (printable_lines()).
+void print_text(std::string_view text);
+template <typename... Parts>
+void print(fmt::format_string<Parts...> form, Parts&&... parts) {
+  print_text(fmt::format(form, std::forward<Parts>(parts)...));
+}
+/// The same as JSON, in ASCII; bytes that are not UTF-8 become U+FFFD. indent -1: on one line.
+void print_json(const Json& json, int indent = 2);
 
 /// The candidate that `name` was probably meant to be (edit distance with transpositions), or "" when none is near.
 /// For dotted names the part after the last dot counts too: "seed" is near "run.seed".

@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kTailBytes = 512 << 10;
 constexpr std::int64_t kMostRanks = 1 << 16;
-constexpr double kRateSeconds = 120;          // the rate is that of the last two minutes
+constexpr double kRateSeconds = 120;  // the rate is that of the last two minutes
+constexpr double kClocksDiffer = 60;
 constexpr double kSilentElsewhere = 15 * 60;  // an owner on a host whose locks are not seen here counts as lost after that
 
 double seconds_of_utc(const std::string& text) {
@@ -36,6 +37,12 @@ double changed(const fs::path& file) {
   const auto time = fs::last_write_time(file, absent);
   if (absent) return 0;
   return std::chrono::duration<double>(std::chrono::file_clock::to_sys(time).time_since_epoch()).count();
+}
+
+// Seconds since then; -1, not known, for a time to come: the clock that wrote it was ahead. Clocks of two hosts differ by little.
+double age_of(double time) {
+  const double age = unix_seconds() - time;
+  return age < -kClocksDiffer ? -1 : std::max(0.0, age);
 }
 
 // A file that another process may be about to replace or remove.
@@ -69,7 +76,7 @@ Ends read_ends(const fs::path& folder, int ranks, double since) {
       continue;
     }
     if (!ends.worst || weight_of(last->status) > weight_of(*ends.worst)) ends.worst = last->status;
-    ends.started = std::max(ends.started, last->started);
+    if (last->started <= last->time) ends.started = std::max(ends.started, last->started);
     ends.time = std::max(ends.time, last->time);
     if (weight_of(last->status) > 1 && !last->secondary) ends.words.push_back({rank, last->status, last->message});
   }
@@ -92,7 +99,7 @@ void read_progress(RunStatus& status, double since) {
     if (!line->contains("loss")) continue;
     if (!last) last = &*line;
     const double time = real(*line, "time");
-    if (time < since || time < real(*last, "time") - kRateSeconds) break;
+    if (time < since || time < real(*last, "time") - kRateSeconds || time > real(*last, "time")) break;
     first = &*line;
   }
   for (const auto& line : lines) {
@@ -104,7 +111,7 @@ void read_progress(RunStatus& status, double since) {
   status.stage = last->value("stage", std::string());
   status.step = whole(*last, "step");
   status.total_step = whole(*last, "total_step");
-  status.last_step_seconds_ago = std::max(0.0, unix_seconds() - real(*last, "time"));
+  status.last_step_seconds_ago = age_of(real(*last, "time"));
   if (first && first != last && real(*last, "time") > real(*first, "time")) {
     status.steps_per_second =
         static_cast<double>(status.total_step - whole(*first, "total_step")) / (real(*last, "time") - real(*first, "time"));
@@ -136,7 +143,7 @@ void read_checkpoint(RunStatus& status) {
   const auto folder = path_inside(checkpoints, name);
   if (!fs::is_directory(folder, absent)) return;
   status.checkpoint = name;
-  status.checkpoint_seconds_ago = std::max(0.0, unix_seconds() - changed(folder / "manifest.json"));
+  status.checkpoint_seconds_ago = age_of(changed(folder / "manifest.json"));
   for (const auto& file : fs::directory_iterator(folder, absent)) {
     if (file.is_regular_file(absent)) status.checkpoint_bytes += static_cast<std::int64_t>(file.file_size(absent));
   }
@@ -269,6 +276,25 @@ RunPhase phase_of(const RunEvidence& evidence) {
 
 namespace {
 
+// When the owner began, as what was written later can be compared with; 0, so that all of it counts, where its clock was ahead and was set
+// right since, and the owner has given the folder back: what its ranks said last is theirs.
+double begin_of(const std::optional<RunOwner>& owner, const fs::path& folder) {
+  if (!owner) return 0;
+  const double since = seconds_of_utc(owner->since);
+  const bool was_ahead = age_of(since) < 0 || changed(folder / "owner.json") < since - kClocksDiffer;
+  return was_ahead && owner->released ? 0 : since;
+}
+
+// Since the last of these moments; those to come tell nothing where there is another.
+double seconds_since_last(std::initializer_list<double> times) {
+  double seconds = -1;
+  for (const double time : times) {
+    const double age = age_of(time);
+    if (age >= 0 && (seconds < 0 || age < seconds)) seconds = age;
+  }
+  return std::max(0.0, seconds);
+}
+
 RunStatus read_status(const fs::path& folder) {
   std::error_code absent;
   if (!fs::exists(folder, absent)) throw InputMissing("{}: there is no such folder.", folder.string());
@@ -283,7 +309,7 @@ RunStatus read_status(const fs::path& folder) {
   status.folder = folder;
   const auto owner = read_run_owner(folder);
   status.began = owner.has_value();
-  const double since = owner ? seconds_of_utc(owner->since) : 0;
+  const double since = begin_of(owner, folder);
   const auto submitted = read_submitted_job(folder);
   status.restarts = owner ? std::max<std::int64_t>(0, owner->token - 1) : 0;
   read_places(status, submitted);
@@ -297,7 +323,7 @@ RunStatus read_status(const fs::path& folder) {
   evidence.had_owner = owner.has_value();
   evidence.released = !owner || owner->released;
   evidence.owner_elsewhere = owner && owner->host != host_name();
-  evidence.silent_seconds = unix_seconds() - std::max({changed(folder / "metrics.jsonl"), changed(folder / "log" / "rank-0.jsonl"), since});
+  evidence.silent_seconds = seconds_since_last({changed(folder / "metrics.jsonl"), changed(folder / "log" / "rank-0.jsonl"), since});
   evidence.end = ends.worst;
   evidence.end_time = ends.time;
   evidence.stepped = !status.last.empty() && real(status.last, "time") >= std::max(since, ends.started);
@@ -312,13 +338,13 @@ RunStatus read_status(const fs::path& folder) {
   status.phase = phase_of(evidence);
   const bool runs = status.phase == RunPhase::running;
   if (runs) {
-    status.seconds_in_phase = unix_seconds() - since;
+    status.seconds_in_phase = age_of(since);
     status.endpoint = endpoint_of(status);
     if (status.total_steps > status.total_step && status.steps_per_second > 0) {
       status.seconds_left = static_cast<double>(status.total_steps - status.total_step) / status.steps_per_second;
     }
   } else if (ends.time > 0 && status.phase != RunPhase::waiting && status.phase != RunPhase::starting) {
-    status.seconds_in_phase = unix_seconds() - ends.time;
+    status.seconds_in_phase = age_of(ends.time);
   }
   const bool ended_badly = status.phase == RunPhase::refused || status.phase == RunPhase::failed || status.phase == RunPhase::lost;
   if (ended_badly) {

@@ -66,10 +66,10 @@ struct RunStatus {
   double steps_per_second = 0;                   ///< 0: not known
   double seconds_left = -1;                      ///< at that rate; -1: not known
   Json last = Json::object();                    ///< the last line about a step
-  double last_step_seconds_ago = -1;
+  double last_step_seconds_ago = -1;             ///< -1: not known, as where a clock was ahead
 
-  std::string checkpoint;  ///< folder's name; empty: none yet
-  double checkpoint_seconds_ago = -1;
+  std::string checkpoint;              ///< folder's name; empty: none yet
+  double checkpoint_seconds_ago = -1;  ///< -1: not known
   std::int64_t checkpoint_bytes = 0;
   std::int64_t pool_generation = 0;  ///< of the pool, adopted by the newest checkpoint; 0: none
   Json best = Json();                ///< {"weights", "total_step", "acc@1"} on the validation split; null: not measured yet

@@ -28,6 +28,8 @@ std::string bar(double share, int width) {
   return "[" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.') + "]";
 }
 
+std::string ago(double seconds) { return seconds < 0 ? "by a clock that was ahead" : human_duration(seconds) + " ago"; }
+
 double share_of(const RunStatus& status) {
   if (status.phase == RunPhase::finished) return 1;
   return status.total_steps > 0 ? std::min(1.0, static_cast<double>(status.total_step) / static_cast<double>(status.total_steps)) : -1;
@@ -88,7 +90,7 @@ Json to_json(const RunStatus& status) {
   json["checkpoint"] =
       status.checkpoint.empty()
           ? Json()
-          : Json{{"name", status.checkpoint}, {"seconds_ago", status.checkpoint_seconds_ago}, {"bytes", status.checkpoint_bytes}};
+          : Json{{"name", status.checkpoint}, {"seconds_ago", optional(status.checkpoint_seconds_ago)}, {"bytes", status.checkpoint_bytes}};
   json["pool_generation"] = status.pool_generation > 0 ? Json(status.pool_generation) : Json();
   json["best"] = status.best;
   json["restarts"] = status.restarts;
@@ -142,15 +144,15 @@ std::string describe(const RunStatus& status) {
     auto stage = fmt::format("{}, step {}", status.stage, status.step);
     if (status.stage_steps > 0) stage += fmt::format(" of {}", status.stage_steps);
     row("stage", stage);
-    row("loss", fmt::format("{} ({} ago)", losses_of(status.last), human_duration(status.last_step_seconds_ago)));
+    row("loss", losses_of(status.last) + (status.last_step_seconds_ago < 0 ? "" : fmt::format(" ({})", ago(status.last_step_seconds_ago))));
   }
   if (!status.best.is_null()) {
     row("validation", fmt::format("best acc@1 {:.1f} ({} weights, after {} steps)", real(status.best, "acc@1"),
                                   status.best.value("weights", std::string()), whole(status.best, "total_step")));
   }
   row("checkpoint", status.checkpoint.empty() ? std::string(status.stage.empty() ? "" : "none yet")
-                                              : fmt::format("{}, {}, {} ago", status.checkpoint, megabytes(status.checkpoint_bytes),
-                                                            human_duration(status.checkpoint_seconds_ago)));
+                                              : fmt::format("{}, {}, {}", status.checkpoint, megabytes(status.checkpoint_bytes),
+                                                            ago(status.checkpoint_seconds_ago)));
   if (status.pool_generation > 0) row("pool", fmt::format("generation {}", status.pool_generation));
   if (status.restarts > 0) row("restarts", std::to_string(status.restarts));
   if (!status.job_id.empty()) row("job", job_line(status));
@@ -173,7 +175,7 @@ std::string table_of(std::span<const RunStatus> runs) {
                     runs_now && status.steps_per_second > 0 ? fmt::format("{:.3g}", status.steps_per_second) : "-",
                     status.seconds_left >= 0 ? human_duration(status.seconds_left) : "-",
                     status.best.is_null() ? "-" : fmt::format("{:.1f}", real(status.best, "acc@1")),
-                    status.checkpoint.empty() ? "-" : human_duration(status.checkpoint_seconds_ago) + " ago",
+                    status.checkpoint.empty() ? "-" : ago(status.checkpoint_seconds_ago),
                     status.job_id.empty() ? "-" : status.job_id + (status.job ? " " + status.job->state : "")});
   }
   std::vector<std::size_t> widths(rows.front().size());

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "cluster/run_lock.h"
 #include "launch/captured_program.h"
+#include "launch/output_file.h"
 
 namespace duet {
 
@@ -80,6 +81,7 @@ SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const 
   std::filesystem::create_directories(run_folder / "log", error);
   if (error) throw CannotCreate("{}: cannot make the run's folder: {}.", run_folder.string(), error.message());
   const auto file = run_folder / "submit.sbatch";
+  refuse_to_overwrite(file, {}, script.substr(0, script.find('\n', script.find('\n') + 1)));
   write_file_atomically(file, script);
   const auto end = sbatch({"--parsable", file.string()});
   // "12" or "12;cluster"

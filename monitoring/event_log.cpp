@@ -52,6 +52,7 @@ void for_each_line(const std::filesystem::path& file, Use use, std::int64_t from
 void rewrite(const std::filesystem::path& file, const std::function<bool(const Json&)>& keep) {
   auto copy = file;
   copy += ".partial";
+  refuse_link(copy);
   std::ofstream out(copy, std::ios::binary | std::ios::trunc);
   for_each_line(file, [&](const std::string& line, bool is_whole) {
     Json event;
@@ -68,8 +69,9 @@ void rewrite(const std::filesystem::path& file, const std::function<bool(const J
 EventLog::EventLog(std::filesystem::path file, const std::function<bool(const Json&)>& keep) : file_(std::move(file)) {
   std::error_code failed;
   if (file_.has_parent_path()) std::filesystem::create_directories(file_.parent_path(), failed);
+  refuse_link(file_);
   if (!std::ofstream(file_, std::ios::binary | std::ios::app)) throw CannotCreate("{}: cannot be opened for appending.", file_.string());
-  bool changes = false;
+  bool changes = std::filesystem::hard_link_count(file_, failed) > 1;  // of a copy made by links, which must stay as it is
   for_each_line(file_, [&](const std::string& line, bool is_whole) {
     Json event;
     changes = changes || !parse_line(line, is_whole, event) || (keep && !keep(event));

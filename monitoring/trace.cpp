@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -233,6 +234,7 @@ TraceSpan& TraceSpan::with(const char* key, const std::string& text) {
 Trace::Trace(const Options& options, const ClockReading& clock) {
   std::error_code failed;
   if (options.file.has_parent_path()) std::filesystem::create_directories(options.file.parent_path(), failed);
+  refuse_link(options.file);
   state_ = std::make_unique<State>(options, clock);
   const std::lock_guard lock(current_mutex);
   DUET_CHECK(current == nullptr, "a second trace in this process");

@@ -12,6 +12,7 @@
 #include <queue>
 #include <vector>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "monitoring/trace.h"
 
@@ -334,6 +335,7 @@ class Output {
  public:
   explicit Output(const fs::path& file) : file_(file), partial_(file) {
     partial_ += ".partial";
+    refuse_link(partial_);
     out_.open(partial_, std::ios::binary | std::ios::trunc);
     if (!out_) throw CannotCreate("{}: cannot be created: {}.", partial_.string(), std::strerror(errno));
   }

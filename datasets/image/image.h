@@ -46,7 +46,8 @@ Image decode_image(std::span<const std::byte> bytes, const ImageLimits& limits, 
 /// Same bytes for the same image on the same library version. quality is 1 … 100; RGB is stored with halved chroma (4:2:0), grey as grey.
 std::vector<std::byte> encode_jpeg(const Image& image, int quality);
 
-/// Lossless, RGB or grey.
+/// Lossless, RGB or grey. The first kPngMark bytes are size, channels and the name of this program.
+inline constexpr std::size_t kPngMark = 58;
 std::vector<std::byte> encode_png(const Image& image);
 
 /// To exactly width x height. Shrinking averages over all the pixels that fall together (no aliasing), enlarging is bicubic.

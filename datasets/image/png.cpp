@@ -118,6 +118,14 @@ bool write_rows(png_structp png, png_infop info, const Image& image, std::vector
   png_set_write_fn(png, &out, write_bytes, flush_nothing);
   png_set_IHDR(png, info, image.width, image.height, 8, image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  // By this a command knows the files that it wrote itself.
+  char key[] = "Software", value[] = "Duet";
+  png_text mark{};
+  mark.compression = PNG_TEXT_COMPRESSION_NONE;
+  mark.key = key;
+  mark.text = value;
+  mark.text_length = sizeof value - 1;
+  png_set_text(png, info, &mark, 1);
   png_set_rows(png, info, rows);
   png_write_png(png, info, PNG_TRANSFORM_IDENTITY, nullptr);
   return true;

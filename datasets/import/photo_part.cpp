@@ -88,6 +88,7 @@ PhotoPartWriter::PhotoPartWriter(fs::path folder, PhotoPart part, const StoreOpt
   fs::remove(folder_ / kRecord, error);  // first: without it the rest counts for nothing
   if (!error) fs::remove_all(folder_ / kPhotos, error);
   if (error) throw CannotWrite("{}: what is left of the part cannot be removed: {}.", folder_.string(), error.message());
+  refuse_link(folder_ / kCandidates);
   lines_.open(folder_ / kCandidates, std::ios::binary | std::ios::trunc);
   if (!lines_) throw CannotWrite("{}: cannot be written.", (folder_ / kCandidates).string());
 }

@@ -9,7 +9,8 @@ namespace duet {
 
 ImportReport::ImportReport(const std::filesystem::path& list_file) : list_file_(list_file) {
   if (list_file_.empty()) return;
-  if (std::filesystem::exists(list_file_)) throw CannotCreate("{}: exists already; --list writes a new file.", list_file_.string());
+  if (std::filesystem::exists(std::filesystem::symlink_status(list_file_)))
+    throw CannotCreate("{}: exists already; --list writes a new file.", list_file_.string());
   list_.open(list_file_, std::ios::binary);
   if (!list_) throw CannotCreate("{}: cannot be written.", list_file_.string());
 }

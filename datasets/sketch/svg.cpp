@@ -18,7 +18,7 @@ std::string number(double value) {
 
 }  // namespace
 
-std::string to_svg(std::span<const SketchPoint> sketch, const SvgOptions& options) {
+std::string svg_head(const SvgOptions& options) {
   std::string svg = R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">)"
                     "\n";
   if (options.white_background)
@@ -27,6 +27,11 @@ std::string to_svg(std::span<const SketchPoint> sketch, const SvgOptions& option
   svg += fmt::format(R"(<g fill="none" stroke="{}" stroke-width="{}" stroke-linecap="round" stroke-linejoin="round">)"
                      "\n",
                      options.stroke_colour, number(options.stroke_width));
+  return svg;
+}
+
+std::string to_svg(std::span<const SketchPoint> sketch, const SvgOptions& options) {
+  auto svg = svg_head(options);
   bool starts = true, alone = true;
   for (const auto& point : sketch) {
     if (starts) svg += "<path d=\"M";

@@ -18,6 +18,9 @@ struct SvgOptions {
 /// Numbers have at most two decimals and never depend on the locale.
 std::string to_svg(std::span<const SketchPoint> sketch, const SvgOptions& options = {});
 
+/// What such a document begins with, up to its first stroke.
+std::string svg_head(const SvgOptions& options);
+
 /// The sketch as retrieval sees it: 256×256, one channel, white on black, as PNG.
 std::vector<std::byte> to_png(std::span<const SketchPoint> sketch);
 

@@ -77,8 +77,10 @@ struct StoreWriter::State {
 
   void prepare() {
     remove_leftovers(path, manifest);
-    make_folder(path / "shards");
-    make_folder(path / "manifests");
+    for (const char* name : {"shards", "manifests"}) {
+      refuse_link(path / name);
+      make_folder(path / name);
+    }
     base_shards = manifest.shards.size();
     ++manifest.generation;
   }

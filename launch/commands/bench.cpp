@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <numeric>
 
 #include "base/granted_cores.h"
@@ -36,14 +35,17 @@ double fastest_rate(double seconds, const std::function<void()>& run) {
 }
 
 int print(const ParsedOptions& options, const Json& result) {
-  std::string text = json_text(result) + "\n";
-  if (!options.is_on("json")) {
-    text.clear();
-    for (const auto& [name, value] : result.items())
-      text += value.is_number_float() ? fmt::format("{:<22} {:.1f}\n", name, value.get<double>())
-                                      : fmt::format("{:<22} {}\n", name, json_text(value));
+  if (options.is_on("json")) {
+    print_json(result, -1);
+    return 0;
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  for (const auto& [name, value] : result.items()) {
+    if (value.is_number_float()) {
+      print("{:<22} {:.1f}\n", name, value.get<double>());
+    } else {
+      print("{:<22} {}\n", name, json_text(value));
+    }
+  }
   return 0;
 }
 

@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "base/log.h"
 #include "base/text.h"
 #include "cluster/world.h"
@@ -75,10 +73,9 @@ int run_eval(std::span<const std::string> args) {
   if (options.is_on("json")) {
     auto json = to_json(result.metrics);
     json["same_photos"] = twins;
-    std::puts(json_text(json).c_str());
+    print_json(json, -1);
   } else {
-    std::fputs(metrics_table({{fmt::format("{} {}{}", split, run.weights(), generated > 0 ? ", generated" : ""), result.metrics}}).c_str(),
-               stdout);
+    print_text(metrics_table({{fmt::format("{} {}{}", split, run.weights(), generated > 0 ? ", generated" : ""), result.metrics}}));
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/torch.h"
 #include "launch/commands/commands.h"
 #include "trainer/checkpoint/checkpoint_folder.h"
@@ -91,28 +92,29 @@ Json describe(const fs::path& path) {
 
 void print_table(const Json& found, bool with_tensors) {
   if (found.contains("checkpoint")) {
-    for (const auto& reason : found["passed_over"]) fmt::print("passed over: {}\n", reason.get<std::string>());
-    fmt::print("checkpoint  {}\n", found["checkpoint"].get<std::string>());
-    fmt::print("verified    sizes and checksums agree with manifest.json\n");
-    fmt::print("step        {}\n", found["step"].get<std::int64_t>());
-    fmt::print("score       {}\n",
-               found["score"].is_null() ? "not evaluated at this step" : fmt::format("{:.2f}", found["score"].get<double>()));
+    for (const auto& reason : found["passed_over"]) print("passed over: {}\n", reason.get<std::string>());
+    print("checkpoint  {}\n", found["checkpoint"].get<std::string>());
+    print("verified    sizes and checksums agree with manifest.json\n");
+    print("step        {}\n", found["step"].get<std::int64_t>());
+    print("score       {}\n",
+          found["score"].is_null() ? "not evaluated at this step" : fmt::format("{:.2f}", found["score"].get<double>()));
     for (const auto& [name, value] : found["progress"].items()) {
-      if (value.is_primitive()) fmt::print("{:<11} {}\n", name, value.is_string() ? value.get<std::string>() : json_text(value));
+      if (value.is_primitive()) print("{:<11} {}\n", name, value.is_string() ? value.get<std::string>() : json_text(value));
     }
-    fmt::print("\n");
+    print("\n");
   }
   for (const auto& file : found["files"]) {
-    fmt::print("{}: {} tensors, {} values, {} bytes{}\n", file["file"].get<std::string>(), file["tensors"].size(),
-               file["values"].get<std::int64_t>(), file["bytes"].get<std::uint64_t>(), file["finite"].get<bool>() ? "" : ", NOT FINITE");
+    print("{}: {} tensors, {} values, {} bytes{}\n", file["file"].get<std::string>(), file["tensors"].size(),
+          file["values"].get<std::int64_t>(), file["bytes"].get<std::uint64_t>(), file["finite"].get<bool>() ? "" : ", NOT FINITE");
     if (!with_tensors) continue;
     for (const auto& tensor : file["tensors"]) {
       const auto shape = tensor["shape"].get<std::vector<std::int64_t>>();
-      fmt::print("  {:<56} {:<9} [{}]  ", tensor["name"].get<std::string>(), tensor["type"].get<std::string>(), fmt::join(shape, ", "));
+      print_text(fmt::format("  {:<56} {:<9} [{}]  ", printable(tensor["name"].get<std::string>()), tensor["type"].get<std::string>(),
+                             fmt::join(shape, ", ")));
       if (tensor["norm"].is_null()) {
-        fmt::print("of a type that Duet does not read\n");
+        print("of a type that Duet does not read\n");
       } else {
-        fmt::print("norm {:.6g}{}\n", tensor["norm"].get<double>(), tensor["finite"].get<bool>() ? "" : "  NOT FINITE");
+        print("norm {:.6g}{}\n", tensor["norm"].get<double>(), tensor["finite"].get<bool>() ? "" : "  NOT FINITE");
       }
     }
   }
@@ -132,7 +134,7 @@ int run(std::span<const std::string> args) {
   const auto options = parse(line, args);
   const auto found = describe(options.argument("PATH"));
   if (options.is_on("json")) {
-    fmt::print("{}\n", json_text(found, 2));
+    print_json(found);
   } else {
     print_table(found, !options.is_on("brief"));
   }

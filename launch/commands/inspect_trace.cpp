@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "launch/commands/commands.h"
+#include "launch/output_file.h"
 #include "monitoring/trace_merge.h"
 
 namespace duet {
@@ -10,8 +11,8 @@ namespace {
 namespace po = boost::program_options;
 
 void print_ranks(const Json& found) {
-  fmt::print("\n{:<5} {:>9}  {:>8} {:>14} {:>10} {:>11} {:>11} {:>11} {:>6}   {}\n", "rank", "seconds", "compute", "communication",
-             "data wait", "checkpoint", "evaluation", "directives", "other", "gradients in flight, of it hidden by the backward pass");
+  print("\n{:<5} {:>9}  {:>8} {:>14} {:>10} {:>11} {:>11} {:>11} {:>6}   {}\n", "rank", "seconds", "compute", "communication", "data wait",
+        "checkpoint", "evaluation", "directives", "other", "gradients in flight, of it hidden by the backward pass");
   for (const auto& rank : found["ranks"]) {
     const auto seconds = rank["seconds"].get<double>();
     const auto share = [&](const char* part) {
@@ -19,35 +20,34 @@ void print_ranks(const Json& found) {
     };
     const auto in_flight = rank["gradients_in_flight"].get<double>();
     const auto hidden = std::max(0.0, in_flight - rank["gradients_exposed"].get<double>());
-    fmt::print("{:<5} {:>9.3f}  {:>8} {:>14} {:>10} {:>11} {:>11} {:>11} {:>6}   {}\n", rank["rank"].get<int>(), seconds, share("compute"),
-               share("communication"), share("data_wait"), share("checkpoint"), share("evaluation"), share("control"), share("other"),
-               in_flight > 0 ? fmt::format("{:.3f} s, {:.0f} %", in_flight, 100 * hidden / in_flight) : "none");
+    print("{:<5} {:>9.3f}  {:>8} {:>14} {:>10} {:>11} {:>11} {:>11} {:>6}   {}\n", rank["rank"].get<int>(), seconds, share("compute"),
+          share("communication"), share("data_wait"), share("checkpoint"), share("evaluation"), share("control"), share("other"),
+          in_flight > 0 ? fmt::format("{:.3f} s, {:.0f} %", in_flight, 100 * hidden / in_flight) : "none");
   }
 }
 
 void print_summary(const Json& found) {
-  fmt::print("trace       {} ({} events of {} ranks); open it in ui.perfetto.dev or chrome://tracing\n", found["out"].get<std::string>(),
-             found["events"].get<std::int64_t>(), found["ranks"].size());
-  for (const auto& rank : found["missing_ranks"]) fmt::print("missing     rank {} left no trace\n", rank.get<int>());
+  print("trace       {} ({} events of {} ranks); open it in ui.perfetto.dev or chrome://tracing\n", found["out"].get<std::string>(),
+        found["events"].get<std::int64_t>(), found["ranks"].size());
+  for (const auto& rank : found["missing_ranks"]) print("missing     rank {} left no trace\n", rank.get<int>());
   for (const auto& rank : found["ranks"]) {
     if (const auto count = rank["left_out"].get<std::int64_t>(); count > 0) {
-      fmt::print("left out    {} spans of rank {}, for which its file had no room\n", count, rank["rank"].get<int>());
+      print("left out    {} spans of rank {}, for which its file had no room\n", count, rank["rank"].get<int>());
     }
     if (rank["rank"] == 0) continue;
-    fmt::print("clock       rank {} is {:+.6f} s from rank 0, give or take {:.0f} µs; it drifted by {:.0f} µs\n", rank["rank"].get<int>(),
-               rank["clock_offset"].get<double>(), rank["clock_uncertainty"].get<double>() * 1e6, rank["clock_drift"].get<double>() * 1e6);
+    print("clock       rank {} is {:+.6f} s from rank 0, give or take {:.0f} µs; it drifted by {:.0f} µs\n", rank["rank"].get<int>(),
+          rank["clock_offset"].get<double>(), rank["clock_uncertainty"].get<double>() * 1e6, rank["clock_drift"].get<double>() * 1e6);
   }
   print_ranks(found);
-  if (!found["slowest_steps"].empty()) fmt::print("\nslowest of {} steps\n", found["steps"].get<std::int64_t>());
+  if (!found["slowest_steps"].empty()) print("\nslowest of {} steps\n", found["steps"].get<std::int64_t>());
   for (const auto& step : found["slowest_steps"]) {
-    fmt::print("  step {:<8} {} ({})  {:.3f} s on rank {}, of it {:.3f} s communication and {:.3f} s waiting for data\n",
-               step["step"].get<std::int64_t>(), step["phase"].get<std::string>(), step["stage"].get<std::string>(),
-               step["seconds"].get<double>(), step["rank"].get<int>(), step["communication"].get<double>(),
-               step["data_wait"].get<double>());
+    print("  step {:<8} {} ({})  {:.3f} s on rank {}, of it {:.3f} s communication and {:.3f} s waiting for data\n",
+          step["step"].get<std::int64_t>(), step["phase"].get<std::string>(), step["stage"].get<std::string>(),
+          step["seconds"].get<double>(), step["rank"].get<int>(), step["communication"].get<double>(), step["data_wait"].get<double>());
   }
   if (const auto& rank = found["waited_for"]; !rank.is_null()) {
-    fmt::print("\nThe others waited most for rank {}: in {} steps, {:.3f} s longer in communication than it.\n", rank["rank"].get<int>(),
-               rank["steps"].get<std::int64_t>(), rank["seconds"].get<double>());
+    print("\nThe others waited most for rank {}: in {} steps, {:.3f} s longer in communication than it.\n", rank["rank"].get<int>(),
+          rank["steps"].get<std::int64_t>(), rank["seconds"].get<double>());
   }
 }
 
@@ -66,9 +66,14 @@ int inspect_trace(std::span<const std::string> args) {
       "json", po::bool_switch(), "print the summary as one JSON object");
   const auto options = parse(line, args);
   const std::filesystem::path run = options.argument("RUN");
-  const auto found = merge_traces(run, options.get_or<std::string>("out", (run / "trace.json").string()));
+  const std::filesystem::path out = options.get_or<std::string>("out", (run / "trace.json").string());
+  std::vector<std::filesystem::path> inputs;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(run / "log", absent)) inputs.push_back(entry.path());
+  refuse_to_overwrite(out, inputs, "[\n{\"name\":\"process_name\"");
+  const auto found = merge_traces(run, out);
   if (options.is_on("json")) {
-    fmt::print("{}\n", json_text(found, 2));
+    print_json(found);
   } else {
     print_summary(found);
   }

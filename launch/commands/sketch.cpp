@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <map>
 
 #include "base/file.h"
@@ -8,6 +7,7 @@
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
 #include "launch/commands/commands.h"
+#include "launch/output_file.h"
 #include "launch/run_networks.h"
 
 namespace duet {
@@ -24,6 +24,25 @@ Tensor photo_tensor(const std::string& file, int side) {
   PhotoSampler sampler;
   sampler.sample(image, {}, side, {pixels.data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())});
   return pixels;
+}
+
+std::string name_of_drawing(const std::string& photo, std::size_t sample, int samples) {
+  const auto name = std::filesystem::path(photo).stem().string();
+  return samples > 1 ? fmt::format("{}-{}", name, sample + 1) : name;
+}
+
+// Before the networks are loaded: no photo, and nothing else that lies there, may go under a drawing.
+void check_drawings(const std::filesystem::path& out, const std::vector<std::string>& photos, int samples) {
+  const std::vector<std::filesystem::path> inputs(photos.begin(), photos.end());
+  const auto png = encode_png(Image(kCanvasSide, kCanvasSide, 1));
+  const std::string_view png_head(reinterpret_cast<const char*>(png.data()), kPngMark);
+  for (const auto& photo : photos) {
+    for (std::size_t sample = 0; sample < static_cast<std::size_t>(samples); ++sample) {
+      const auto name = name_of_drawing(photo, sample, samples);
+      refuse_to_overwrite(out / (name + ".svg"), inputs, svg_head({}));
+      refuse_to_overwrite(out / (name + ".png"), inputs, png_head);
+    }
+  }
 }
 
 int run_sketch(std::span<const std::string> args) {
@@ -47,6 +66,7 @@ int run_sketch(std::span<const std::string> args) {
     if (!first) throw UsageError("{} and {} would have drawings of the same name; draw them into different folders.", same->second, file);
   }
 
+  check_drawings(out, files, samples);
   auto self = make_self_communicator();
   OpenedRun run(options, {*self, *self, *self, *self});
   std::vector<Tensor> photos;
@@ -59,8 +79,7 @@ int run_sketch(std::span<const std::string> args) {
   Json list = Json::array();
   for (std::size_t i = 0; i < sketches.size(); ++i) {
     const auto& file = files[i / static_cast<std::size_t>(samples)];
-    auto name = std::filesystem::path(file).stem().string();
-    if (samples > 1) name += fmt::format("-{}", i % static_cast<std::size_t>(samples) + 1);
+    const auto name = name_of_drawing(file, i % static_cast<std::size_t>(samples), samples);
     Image raster(kCanvasSide, kCanvasSide, 1);
     raster.pixels = raster_of(sketches[i], kCanvasSide, false, file);
     write_file_atomically(out / (name + ".svg"), to_svg(sketches[i], {}));
@@ -71,7 +90,7 @@ int run_sketch(std::span<const std::string> args) {
                         {"points", sketches[i].size()}});
   }
   if (options.is_on("json")) {
-    std::puts(json_text(list, 2).c_str());
+    print_json(list);
   } else {
     say("{} drawing{} in {}", sketches.size(), sketches.size() == 1 ? "" : "s", out.string());
   }

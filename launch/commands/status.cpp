@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "launch/commands/commands.h"
 #include "launch/run_status.h"
 #include "launch/run_status_text.h"
@@ -33,16 +31,14 @@ int run_status(std::span<const std::string> args) {
       faults += (faults.empty() ? "" : "\n") + std::string(error.what());
     }
   }
-  std::string text;
   if (options.is_on("json")) {
     Json json = Json::array();
     for (const auto& run : runs) json.push_back(to_json(run));
-    if (folders.size() > 1) text = json_text(json, 2) + "\n";
-    if (folders.size() == 1 && !runs.empty()) text = json_text(json[0], 2) + "\n";
+    if (folders.size() > 1) print_json(json);
+    if (folders.size() == 1 && !runs.empty()) print_json(json[0]);
   } else if (!runs.empty()) {
-    text = folders.size() == 1 ? describe(runs.front()) : table_of(runs);
+    print_text(folders.size() == 1 ? describe(runs.front()) : table_of(runs));
   }
-  std::fputs(text.c_str(), stdout);
   if (!faults.empty()) throw Error(status, faults);
   return 0;
 }

@@ -11,10 +11,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "datasets/image/image.h"
 #include "datasets/sketch/svg.h"
 #include "datasets/store/store.h"
 #include "datasets/store/verify.h"
+#include "launch/output_file.h"
 #include "monitoring/progress.h"
 
 namespace duet {
@@ -22,9 +24,7 @@ namespace duet {
 namespace {
 
 namespace po = boost::program_options;
-
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-void print(const Json& json) { print(json_text(json, 2) + "\n"); }
+namespace fs = std::filesystem;
 
 std::string in_mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
@@ -42,18 +42,18 @@ int run_info(std::span<const std::string> args) {
   if (options.is_on("json")) {
     Json splits = Json::object();
     for (const auto& [name, counts] : manifest.splits()) splits[name] = {{"photos", counts.photos}, {"sketches", counts.sketches}};
-    print(Json{{"store", options.argument("STORE")},
-               {"kind", to_string(manifest.kind)},
-               {"generation", manifest.generation},
-               {"photos", total.photos},
-               {"sketches", total.sketches},
-               {"splits", splits},
-               {"shards", manifest.shards.size()},
-               {"bytes", manifest.bytes()},
-               {"photo_format", to_string(manifest.photo_format)},
-               {"photo_side", manifest.photo_side},
-               {"offset_scale", scale ? Json(*scale) : Json()},
-               {"provenance", manifest.provenance}});
+    print_json(Json{{"store", options.argument("STORE")},
+                    {"kind", to_string(manifest.kind)},
+                    {"generation", manifest.generation},
+                    {"photos", total.photos},
+                    {"sketches", total.sketches},
+                    {"splits", splits},
+                    {"shards", manifest.shards.size()},
+                    {"bytes", manifest.bytes()},
+                    {"photo_format", to_string(manifest.photo_format)},
+                    {"photo_side", manifest.photo_side},
+                    {"offset_scale", scale ? Json(*scale) : Json()},
+                    {"provenance", manifest.provenance}});
     return 0;
   }
   std::string text = fmt::format("{}: {}, generation {}\n", options.argument("STORE"), to_string(manifest.kind), manifest.generation);
@@ -67,7 +67,7 @@ int run_info(std::span<const std::string> args) {
   if (scale) text += fmt::format("  offset scale {:.3f} px (standard deviation over the training sketches)\n", *scale);
   for (const auto& entry : manifest.provenance)
     text += fmt::format("  from: {}\n", entry.is_object() && entry.contains("source") ? json_text(entry["source"]) : json_text(entry));
-  print(text);
+  print_text(text);
   return 0;
 }
 
@@ -91,15 +91,15 @@ int run_verify(std::span<const std::string> args) {
     for (const auto& sample : report.bad_samples)
       samples.push_back(
           {{"kind", sample.kind == BadSample::Kind::photo ? "photo" : "sketch"}, {"index", sample.index}, {"reason", sample.reason}});
-    print(Json{{"store", options.argument("STORE")},
-               {"generation", report.generation},
-               {"photos", report.photos},
-               {"sketches", report.sketches},
-               {"bytes", report.bytes},
-               {"good", report.good()},
-               {"bad_shards", report.bad_shards},
-               {"bad_sample_count", report.bad_sample_count},
-               {"bad_samples", samples}});
+    print_json(Json{{"store", options.argument("STORE")},
+                    {"generation", report.generation},
+                    {"photos", report.photos},
+                    {"sketches", report.sketches},
+                    {"bytes", report.bytes},
+                    {"good", report.good()},
+                    {"bad_shards", report.bad_shards},
+                    {"bad_sample_count", report.bad_sample_count},
+                    {"bad_samples", samples}});
   } else {
     std::string text;
     for (const auto& shard : report.bad_shards) text += shard + "\n";
@@ -108,7 +108,7 @@ int run_verify(std::span<const std::string> args) {
                         in_mebibytes(report.bytes),
                         report.good() ? std::string("all as they were written")
                                       : fmt::format("{} bad samples, {} bad shards", report.bad_sample_count, report.bad_shards.size()));
-    print(text);
+    print_text(text);
   }
   return static_cast<int>(report.good() ? ExitStatus::done : ExitStatus::bad_data);
 }
@@ -129,32 +129,39 @@ std::int64_t find_sample(const std::string& store, const char* kind, const std::
   for (std::int64_t i = 0; i < count && found.size() < 3; ++i)
     if (is_meant(id_of(i), wanted)) found.push_back(i);
   if (found.empty()) {
-    const auto example = count > 0 ? fmt::format(", the first of which is '{}'", id_of(0)) : "";
+    const auto example = count > 0 ? fmt::format(", the first of which is '{}'", printable(id_of(0))) : "";
     throw InputMissing("{}: no {} '{}' among its {}{}.", store, kind, wanted, count, example);
   }
   if (found.size() > 1)
-    throw UsageError("{}: several {}s may be meant by '{}', such as '{}' and '{}'. Name one in full.", store, kind, wanted, id_of(found[0]),
-                     id_of(found[1]));
+    throw UsageError("{}: several {}s may be meant by '{}', such as '{}' and '{}'. Name one in full.", store, kind, wanted,
+                     printable(id_of(found[0])), printable(id_of(found[1])));
   return found[0];
 }
 
-void write_sketch(const StoreView& view, const std::string& store, const std::string& id, const std::filesystem::path& out) {
+std::string text_of(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// The file's content, and how much of it is the same in all files that this command writes.
+struct Shown {
+  std::string content;
+  std::size_t mark;
+};
+
+Shown show_sketch(const StoreView& view, const std::string& store, const std::string& id, const fs::path& out) {
   const auto index =
       find_sample(store, "sketch", id, view.find_sketch(id), view.sketch_count(), [&](std::int64_t i) { return view.read_sketch(i).id; });
   const auto sketch = view.read_sketch(index);
-  const auto extension = out.extension();
-  if (extension == ".png") return write_file_atomically(out, std::span<const std::byte>(to_png(sketch.points)));
-  if (extension == ".svg") return write_file_atomically(out, std::string_view(to_svg(sketch.points)));
+  if (out.extension() == ".png") return {text_of(to_png(sketch.points)), kPngMark};
+  if (out.extension() == ".svg") return {to_svg(sketch.points), svg_head({}).size()};
   throw UsageError("--out {}: a sketch can be written as .png or .svg.", out.string());
 }
 
-void write_photo(const StoreView& view, const std::string& store, const std::string& id, const std::filesystem::path& out) {
+Shown show_photo(const StoreView& view, const std::string& store, const std::string& id, const fs::path& out) {
   const auto index =
       find_sample(store, "photo", id, view.find_photo(id), view.photo_count(), [&](std::int64_t i) { return view.photo_info(i).id; });
   std::vector<std::byte> bytes;
   const auto info = view.read_photo(index, bytes);
   const bool raw = view.store().manifest().photo_format == PhotoFormat::raw;
-  if (out.extension() == ".jpg" && !raw) return write_file_atomically(out, std::span<const std::byte>(bytes));
+  if (out.extension() == ".jpg" && !raw) return {text_of(bytes), bytes.size()};
   if (out.extension() != ".png") throw UsageError("--out {}: a photo can be written as .png{}.", out.string(), raw ? "" : " or .jpg");
   Image image;
   if (raw) {
@@ -162,9 +169,9 @@ void write_photo(const StoreView& view, const std::string& store, const std::str
     DUET_CHECK(bytes.size() == image.pixels.size(), "{} bytes of a photo of {} x {}", bytes.size(), info.width, info.height);
     for (std::size_t i = 0; i < bytes.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(bytes[i]);
   } else {
-    image = decode_image(bytes, {}, fmt::format("{}: photo '{}'", store, info.id));
+    image = decode_image(bytes, {}, fmt::format("{}: photo '{}'", store, printable(info.id)));
   }
-  write_file_atomically(out, std::span<const std::byte>(encode_png(image)));
+  return {text_of(encode_png(image)), kPngMark};
 }
 
 int run_show(std::span<const std::string> args) {
@@ -175,18 +182,19 @@ int run_show(std::span<const std::string> args) {
                    .positionals = {{"STORE", "folder of the store"}}};
   line.options.add_options()("sketch", po::value<std::string>()->value_name("ID"), "the sketch to write")(
       "photo", po::value<std::string>()->value_name("ID"), "the photo to write")(
-      "out", po::value<std::string>()->value_name("FILE"), "file to write, .png, .svg or .jpg; replaced if it exists");
+      "out", po::value<std::string>()->value_name("FILE"),
+      "file to write, .png, .svg or .jpg; one that this command wrote before is replaced");
   line.examples = {"duet store show chairs.store --sketch 00140128_v1_1 --out sketch.svg",
                    "duet store show chairs.store --photo 00140128_v1 --out photo.png"};
   const auto options = parse(line, args);
   if (options.given("sketch") == options.given("photo")) throw UsageError("name what to show: either --sketch ID or --photo ID.");
   const auto store = options.argument("STORE");
-  const std::filesystem::path out = options.get<std::string>("out");
+  const fs::path out = options.get<std::string>("out");
   const auto view = Store::open(store)->view("all");
-  if (options.given("sketch"))
-    write_sketch(view, store, options.get<std::string>("sketch"), out);
-  else
-    write_photo(view, store, options.get<std::string>("photo"), out);
+  const auto shown = options.given("sketch") ? show_sketch(view, store, options.get<std::string>("sketch"), out)
+                                             : show_photo(view, store, options.get<std::string>("photo"), out);
+  refuse_to_overwrite(out, {}, std::string_view(shown.content).substr(0, shown.mark));
+  write_file_atomically(out, std::string_view(shown.content));
   return 0;
 }
 

@@ -28,7 +28,7 @@ int store_assemble(std::span<const std::string> args) {
     return print_report(report, options.store, parsed.is_on("json"));
   } catch (const PartsIncomplete& incomplete) {
     if (!parsed.is_on("if-complete")) throw;
-    fmt::print("Not assembled: {}\n", incomplete.what());
+    print("Not assembled: {}\n", incomplete.what());
     return 0;
   }
 }

@@ -6,6 +6,7 @@
 #include "launch/commands/commands.h"
 #include "launch/config.h"
 #include "launch/job_queue.h"
+#include "launch/output_file.h"
 #include "launch/submission.h"
 #include "launch/train_rank.h"
 
@@ -203,6 +204,7 @@ int submit_train(std::span<const std::string> args) {
   // A printed script is on its own: nobody makes the run's folder before Slurm opens the job's log.
   const auto log = options.is_on("print") ? std::string("duet-train-%j.out") : job_log_pattern(folder);
   const auto script = script_of(options, config, size, folder, log).text();
+  if (!options.is_on("print")) refuse_foreign_run_folder(folder);
   require_submittable(folder);
   const auto plan = training_plan(options.given("after") ? without_later_files(config) : config, size.ranks(), PlannedFor::cluster);
   if (options.is_on("print")) {
@@ -214,7 +216,7 @@ int submit_train(std::span<const std::string> args) {
   if (options.is_on("json")) {
     const Json json{{"job", job.id},       {"run", folder.string()}, {"script", job.script}, {"log", job.log},
                     {"nodes", size.nodes}, {"ranks", size.ranks()},  {"estimate", estimate}};
-    std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
+    print_json(json);
     return 0;
   }
   const auto text = fmt::format(
@@ -226,7 +228,7 @@ int submit_train(std::span<const std::string> args) {
       "  script    {}\n",
       plan, job.id, size.nodes, size.nodes == 1 ? "" : "s", size.tasks_per_node, size.tasks_per_node == 1 ? "" : "s", folder.string(),
       job.log, job.id, job.id, job.script);
-  std::fputs(text.c_str(), stdout);
+  print_text(text);
   return 0;
 }
 

@@ -1,6 +1,5 @@
 #include "launch/commands/commands.h"
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -106,8 +105,11 @@ int run_synth(std::span<const std::string> args) {
     }
     json[path.filename().string()] = {{"store", path.string()}, {"splits", splits}};
   }
-  if (parsed.is_on("json")) text = json_text(json, 2) + "\n";
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (parsed.is_on("json")) {
+    print_json(json);
+  } else {
+    print_text(text);
+  }
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "cluster/world.h"
 #include "launch/commands/commands.h"
 #include "launch/config.h"
+#include "launch/output_file.h"
 #include "launch/supervise.h"
 #include "launch/train_rank.h"
 
@@ -60,10 +61,11 @@ int run_train(std::span<const std::string> args) {
   const auto launcher = launcher_named(options.get<std::string>("launcher"), slurm);
   if (ranks < 1 || ranks > 4096) throw UsageError("--ranks {}: takes 1 … 4096.", ranks);
   if (options.is_on("dry-run")) {
-    std::fputs(training_plan(config, ranks, PlannedFor::this_host).c_str(), stdout);
+    print_text(training_plan(config, ranks, PlannedFor::this_host));
     return 0;
   }
   if (config.values.run.folder.empty()) throw UsageError("--run.folder is needed: where the run keeps checkpoints, logs and its report.");
+  refuse_foreign_run_folder(config.values.run.folder);
   if (ranks == 1 || started_by_launcher()) {
     if (ranks > 1)
       throw UsageError("--ranks {} inside mpirun or srun: the launcher has started the ranks already; leave --ranks out.", ranks);

@@ -15,9 +15,9 @@ int run(std::span<const std::string> args) {
   const auto options = parse(line, args);
   const auto found = versions(/*load_cuda=*/true);
   if (options.is_on("json")) {
-    fmt::print("{}\n", json_text(found, 2));
+    print_json(found);
   } else {
-    for (const auto& [name, version] : found.items()) fmt::print("{:<16}{}\n", name, version.get<std::string>());
+    for (const auto& [name, version] : found.items()) print("{:<16}{}\n", name, version.get<std::string>());
   }
   return 0;
 }

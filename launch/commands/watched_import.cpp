@@ -1,11 +1,11 @@
 #include "launch/commands/watched_import.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "base/json.h"
 #include "cluster/stop_signal.h"
 #include "datasets/store/store.h"
+#include "launch/command.h"
 
 namespace duet {
 
@@ -28,16 +28,14 @@ void WatchedImport::finish() {
 }
 
 int print_report(const ImportReport& report, const std::filesystem::path& store, bool as_json) {
-  std::string text;
   if (as_json) {
     Json json = {{"store", store.string()}};
     if (is_store(store)) json["generation"] = Store::newest_generation(store);  // a part of an import makes none
     json.update(report.json());
-    text = json_text(json, 2) + "\n";
+    print_json(json);
   } else {
-    text = report.text() + fmt::format("Written to {}.\n", store.string());
+    print_text(report.text() + fmt::format("Written to {}.\n", store.string()));
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }
 

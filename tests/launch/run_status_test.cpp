@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/host.h"
 #include "base/time.h"
 #include "cluster/run_lock.h"
 #include "launch/config.h"
@@ -258,6 +259,42 @@ TEST_F(RunStatusOfAFolder, TakesNoLastWordsOfAnEarlierStart) {
   EXPECT_EQ(read_run_status(run).phase, RunPhase::lost);
   owner(true, "2026-01-01T00:00:00Z");
   EXPECT_EQ(read_run_status(run).phase, RunPhase::interrupted);
+}
+
+TEST_F(RunStatusOfAFolder, ThatFinishedStaysFinishedWhenTheClockWasAheadAtItsBeginning) {
+  configure(20);
+  steps(20);
+  for (int rank = 0; rank < 2; ++rank) says(rank, ExitStatus::done, "", false, unix_seconds(), unix_seconds() + 1e9);
+  owner(true, "2999-01-01T00:00:00Z");
+  EXPECT_EQ(read_run_status(run).phase, RunPhase::finished);
+  // An hour ahead, set right during the run, and looked at when that hour has passed: the record's own time is before its words.
+  owner(true, "2026-01-01T01:00:00Z");
+  const auto ended = std::chrono::file_clock::from_sys(std::chrono::sys_seconds(std::chrono::seconds(1767225600 + 1800)));
+  fs::last_write_time(run / "owner.json", ended);
+  for (int rank = 0; rank < 2; ++rank) says(rank, ExitStatus::done, "", false, 1767225600 + 1800, 1767225600 + 3590);
+  EXPECT_EQ(read_run_status(run).phase, RunPhase::finished);
+  owner(false, "2999-01-01T00:00:00Z", 2, host_name());
+  EXPECT_EQ(read_run_status(run).phase, RunPhase::lost) << "not given back: these may be the words of an earlier start";
+}
+
+TEST_F(RunStatusOfAFolder, KnowsNoAgesOfWhatAClockThatWasAheadWrote) {
+  configure(1000);
+  owner(true, "2026-01-01T00:00:00Z");
+  steps(7);
+  std::ofstream(run / "metrics.jsonl", std::ios::app)
+      << Json{{"stage", "retrieval"}, {"step", 8}, {"total_step", 8}, {"loss", {{"total", 1.0}}}, {"time", unix_seconds() + 1e6}} << "\n";
+  const auto checkpoint = run / "checkpoints" / "step-00000008";
+  fs::create_directories(checkpoint);
+  std::ofstream(run / "checkpoints" / "latest") << "step-00000008\n";
+  std::ofstream(checkpoint / "manifest.json") << "{}";
+  fs::last_write_time(checkpoint / "manifest.json", fs::file_time_type::clock::now() + std::chrono::hours(100));
+  for (int rank = 0; rank < 2; ++rank) says(rank, ExitStatus::interrupted, "saved", false, unix_seconds() + 1e6);
+  const auto status = read_run_status(run);
+  EXPECT_EQ(status.phase, RunPhase::interrupted);
+  const auto text = describe(status);
+  EXPECT_THAT(text, AllOf(HasSubstr("by a clock that was ahead"), Not(HasSubstr(" ago"))));
+  EXPECT_TRUE(to_json(status)["checkpoint"]["seconds_ago"].is_null());
+  EXPECT_TRUE(to_json(status)["seconds_in_state"].is_null());
 }
 
 TEST_F(RunStatusOfAFolder, OfAnUntouchedSubmissionSaysWhyItWaits) {

@@ -40,6 +40,18 @@ TEST(EventLog, WritesWhatJsonCannotHoldAsNull) {
   EXPECT_TRUE(read_events(log.file()).at(0)["loss"].is_null());
 }
 
+TEST(EventLog, WritesThroughNoLinkAndChangesNoCopyMadeOfLinks) {
+  TemporaryFolder folder;
+  std::filesystem::create_symlink(folder / "elsewhere", folder / "metrics.jsonl");
+  EXPECT_THROW(EventLog(folder / "metrics.jsonl"), CannotCreate);
+  EXPECT_FALSE(std::filesystem::exists(folder / "elsewhere"));
+  EventLog(folder / "log.jsonl").write({{"step", 1}});
+  std::filesystem::create_hard_link(folder / "log.jsonl", folder / "kept.jsonl");
+  EventLog(folder / "log.jsonl").write({{"step", 2}});
+  EXPECT_THAT(steps_in(folder / "kept.jsonl"), ElementsAre(1));
+  EXPECT_THAT(steps_in(folder / "log.jsonl"), ElementsAre(1, 2));
+}
+
 TEST(EventLog, AResumedRunContinuesWithoutTheStepsItRepeats) {
   TemporaryFolder folder;
   const auto file = folder / "metrics.jsonl";

@@ -110,5 +110,50 @@ TEST(RunFolder, AFullDiskOnOneRankAlone) {
   EXPECT_TRUE(tiny.latest().empty());
 }
 
+TEST(RunFolder, OfSomebodyElseIsNotTrainedIn) {
+  const TinyRun tiny;
+  std::filesystem::create_directories(tiny.folder());
+  write_file_atomically(tiny.folder() / "config.cfg", std::string_view("[run]\nseed = 3\n"));
+  const auto outcome = run(tiny.train());
+  EXPECT_EQ(outcome.status, 73) << outcome;
+  EXPECT_THAT(outcome.error, AllOf(HasSubstr(tiny.folder().string()), HasSubstr("config.cfg")));
+  EXPECT_EQ(read_file(tiny.folder() / "config.cfg"), "[run]\nseed = 3\n");
+}
+
+TEST(RunFolder, ATrainingWritesThroughNoLink) {
+  const TinyRun tiny(finished_run());
+  std::filesystem::create_directory(tiny.file("elsewhere"));
+  for (const char* name : {"samples", "log"}) {
+    std::filesystem::rename(tiny.folder() / name, tiny.file(name));
+    std::filesystem::create_symlink(tiny.file("elsewhere"), tiny.folder() / name);
+    const auto outcome = run(tiny.train());
+    EXPECT_EQ(outcome.status, 73) << outcome;
+    EXPECT_THAT(outcome.error, AllOf(HasSubstr((tiny.folder() / name).string()), HasSubstr("elsewhere")));
+    std::filesystem::remove(tiny.folder() / name);
+    std::filesystem::rename(tiny.file(name), tiny.folder() / name);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(tiny.file("elsewhere")));
+}
+
+TEST(RunFolder, DrawingsFallOnNoPhoto) {
+  const TinyRun tiny;
+  const auto photos = tiny.file("photos"), photo = photos / "chair.png", links = tiny.file("links");
+  std::filesystem::create_directory(photos);
+  std::filesystem::create_directory_symlink(photos, links);
+  const auto pool = (stores() / "pool.store").string(), of_run = finished_run().folder().string();
+  ASSERT_EQ(run(duet({"store", "show", pool, "--photo", "chair-pool-0000000000", "--out", photo.string()})).status, 0);
+  const auto before = read_file(photo);
+  for (const auto& out : {photos, links}) {
+    const auto outcome = run(duet({"sketch", photo.string(), "--run", of_run, "--out", out.string()}));
+    EXPECT_EQ(outcome.status, 73) << outcome;
+    EXPECT_THAT(outcome.error, AllOf(HasSubstr((out / "chair.png").string()), HasSubstr("which is read")));
+  }
+  EXPECT_EQ(read_file(photo), before);
+  EXPECT_FALSE(std::filesystem::exists(photos / "chair.svg")) << "refused before anything was written";
+  const auto drawings = tiny.file("drawings").string();
+  for (int times = 0; times < 2; ++times)
+    EXPECT_EQ(run(duet({"sketch", photo.string(), "--run", of_run, "--out", drawings})).status, 0) << "its own drawings may be replaced";
+}
+
 }  // namespace
 }  // namespace duet

@@ -131,6 +131,43 @@ TEST_F(DataCommands, VerifyEndsWith65WhereAByteWasFlipped) {
   EXPECT_EQ(parse_json(output_, "output")["good"], false);
 }
 
+TEST_F(DataCommands, WhatIsShownReplacesNothingButItself) {
+  import_drawings();
+  write_file_atomically(file("holiday.png"), std::string_view("a photo"));
+  for (const std::string name : {"11.svg", "11.png"}) {
+    ASSERT_EQ(run({"store", "show", file("s.store"), "--sketch", "11", "--out", file(name)}), 0) << errors_;
+    EXPECT_EQ(run({"store", "show", file("s.store"), "--sketch", "22", "--out", file(name)}), 0) << "its own earlier output: " << errors_;
+    std::filesystem::create_symlink(file("holiday.png"), file("link-" + name));
+    EXPECT_EQ(run({"store", "show", file("s.store"), "--sketch", "11", "--out", file("link-" + name)}), 73);
+  }
+  EXPECT_EQ(run({"store", "show", file("s.store"), "--sketch", "11", "--out", file("holiday.png")}), 73);
+  EXPECT_THAT(errors_, HasSubstr(file("holiday.png")));
+  EXPECT_EQ(read_file(file("holiday.png")), "a photo");
+}
+
+TEST_F(DataCommands, AListIsWrittenThroughNoLink) {
+  write_file_atomically(file("d.ndjson"), std::string_view(kDrawings));
+  std::filesystem::create_symlink(file("elsewhere.tsv"), file("list.tsv"));
+  EXPECT_EQ(run({"import", "quickdraw", file("d.ndjson"), "--out", file("s.store"), "--list", file("list.tsv")}), 73);
+  EXPECT_FALSE(std::filesystem::exists(file("elsewhere.tsv")));
+}
+
+TEST_F(DataCommands, IdsGiveATerminalNoCommands) {
+  const auto drawing = kDrawings.substr(0, kDrawings.find('\n') + 1);
+  auto named = drawing;
+  named.replace(named.find("chair"), 5, R"(\u001b]0;owned\u0007\u202e)");
+  write_file_atomically(file("d.ndjson"), drawing + named + named);
+  ASSERT_EQ(run({"import", "quickdraw", file("d.ndjson"), "--out", file("s.store")}), 0) << errors_;
+  const auto said = output_ + errors_;
+  EXPECT_EQ(run({"store", "show", file("s.store"), "--sketch", "nothing", "--out", file("x.svg")}), 66);
+  EXPECT_EQ(run({"store", "info", file("s.store\x1b[2J\xe2\x80\xae")}), 66);
+  for (const auto& text : {said, output_, errors_}) {
+    EXPECT_EQ(text.find_first_of("\x1b\x07"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\xe2\x80\xae"), std::string::npos) << text;
+  }
+  EXPECT_THAT(errors_, HasSubstr("\\x1b[2J\\xe2\\x80\\xae"));
+}
+
 TEST_F(DataCommands, ASketchIsShownAsPictureOrDrawing) {
   import_drawings();
   ASSERT_EQ(run({"store", "show", file("s.store"), "--sketch", "11", "--out", file("11.png")}), 0) << errors_;
