@@ -29,9 +29,9 @@ def session(first, last, began):
 session(1, 7, 1000)
 time.sleep(1.1)  # the files are read in the order of their names, which hold seconds
 session(4, 9, 2000)
-taken_back = event_accumulator.EventAccumulator(sys.argv[1]).Reload()
-kept = plugin_event_accumulator.EventAccumulator(sys.argv[1]).Reload()
-counts = [len(taken_back.Scalars("loss")), len(kept.Tensors("loss")), len(SummaryReader(sys.argv[1]).scalars)]
+full = event_accumulator.EventAccumulator(sys.argv[1]).Reload()
+web_page = plugin_event_accumulator.EventAccumulator(sys.argv[1]).Reload()
+counts = [len(full.Scalars("loss")), len(web_page.Tensors("loss")), len(SummaryReader(sys.argv[1]).scalars)]
 print("event_accumulator, plugin_event_accumulator, tbparse:", counts)
 as_seen = counts == [9, 9, 13]
 print("as seen" if as_seen else "CHANGED")
