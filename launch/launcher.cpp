@@ -271,6 +271,19 @@ struct LaunchedRanks::Scratch {
   int lock_ = -1;
 };
 
+namespace {
+
+/// Open MPI begins lines of its own, outside of the rules, with the host and the process: "[node07:4711] …".
+bool is_remark(const std::string& line) {
+  const auto colon = line.find(':'), end = line.find(']');
+  return line.starts_with('[') && colon < end && end != std::string::npos && end > colon + 1 && line.find(' ') > end &&
+         line.find_first_not_of("0123456789", colon + 1) == end;
+}
+
+constexpr std::size_t kLongestRemark = 1024;  // a longer line is shown as it comes
+
+}  // namespace
+
 std::string LauncherWords::take(std::string_view part) {
   std::string others;
   const auto end_line = [&] {
@@ -278,7 +291,7 @@ std::string LauncherWords::take(std::string_view part) {
     if (line_.size() >= kRule && line_.find_first_not_of('-') == std::string::npos) {
       inside_ = !inside_;
       if (!inside_) text_ += '\n';
-    } else if (inside_) {
+    } else if (inside_ || is_remark(line_)) {
       if (text_.size() < 16384) text_ += line_ + '\n';
     } else {
       others += line_ + '\n';
@@ -299,8 +312,8 @@ std::string LauncherWords::take(std::string_view part) {
       others += letter;
     } else {
       line_ += letter;
-      if (inside_ || line_.find_first_not_of('-') == std::string::npos) continue;
-      others += line_;  // no rule of dashes: no reason to hold it back
+      if (inside_ || line_.find_first_not_of('-') == std::string::npos || (line_[0] == '[' && line_.size() < kLongestRemark)) continue;
+      others += line_;  // neither a rule of dashes nor a remark: no reason to hold it back
       line_.clear();
       passing_ = true;
     }

@@ -24,7 +24,7 @@ enum class Launcher {
 /// UsageError for another name, and for srun outside of an allocation.
 Launcher launcher_named(const std::string& name, const std::optional<Allocation>& allocation);
 
-/// Takes mpirun's own messages, which stand between rules of dashes, out of what it passes on of its ranks.
+/// Takes mpirun's own messages, which stand between rules of dashes or behind "[host:process]", out of what it passes on of its ranks.
 class LauncherWords {
  public:
   /// The next part of its output; returns what is to be shown at once, unchanged.

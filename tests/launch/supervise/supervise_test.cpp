@@ -143,14 +143,15 @@ TEST_F(Supervise, SpaceOfTheDeadIsTakenBackAndThatOfTheLivingStays) {
 
 TEST(LauncherWords, AreTakenOutOfWhatRanksSay) {
   const std::string rule(74, '-');
-  const auto all = "duet: one\n" + rule + "\nmpirun noticed that process rank 3 with PID 0 on node n exited on signal 9 (Killed).\n" +
-                   rule + "\n---\n\r\x1b[K 12 % " + rule + "\nmore\n" + rule + "\nduet: two\n 13 %";
+  const auto all = "duet: one\n[node07:4711] [[1,0],0] ORTE_ERROR_LOG\n[1 of 2] [a:b] \n" + rule +
+                   "\nmpirun noticed that process rank 3 with PID 0 on node n exited on signal 9 (Killed).\n" + rule +
+                   "\n---\n\r\x1b[K 12 % " + rule + "\nmore\n" + rule + "\nduet: two\n 13 %";
   for (const std::size_t step : {std::size_t{1}, std::size_t{7}, all.size()}) {
     LauncherWords words;
     std::string shown;
     for (std::size_t at = 0; at < all.size(); at += step) shown += words.take(std::string_view(all).substr(at, step));
-    EXPECT_EQ(shown, "duet: one\n---\n\r\x1b[K 12 % " + rule + "\nduet: two\n 13 %");
-    EXPECT_THAT(words.text(), AllOf(HasSubstr("noticed"), HasSubstr("more"), Not(HasSubstr("duet"))));
+    EXPECT_EQ(shown, "duet: one\n[1 of 2] [a:b] \n---\n\r\x1b[K 12 % " + rule + "\nduet: two\n 13 %");
+    EXPECT_THAT(words.text(), AllOf(HasSubstr("ORTE_ERROR_LOG"), HasSubstr("noticed"), HasSubstr("more"), Not(HasSubstr("duet"))));
     EXPECT_EQ(words.first_rank_to_end(), 3);
   }
 }
