@@ -34,7 +34,7 @@ double fastest_rate(double seconds, const std::function<void()>& run) {
   return 1 / fastest;
 }
 
-int print(const ParsedOptions& options, const Json& result) {
+int print_figures(const ParsedOptions& options, const Json& result) {
   if (options.is_on("json")) {
     print_json(result, -1);
     return 0;
@@ -97,12 +97,12 @@ int bench_decode(std::span<const std::string> args) {
   const auto left = at::rand({kSide, kSide}), right = at::rand({kSide, kSide});
   const auto products = fastest_rate(seconds / 3, [&] { at::mm(left, right); });
   const auto decodes = fastest_rate(seconds, [&] { generator.draw(map, z, draw, noise); });
-  return print(options, {{"sketches_per_second", decodes * static_cast<double>(batch)},
-                         {"sgemm_gflops", products * 2e-9 * kSide * kSide * kSide},
-                         {"batch", batch},
-                         {"steps", steps},
-                         {"map", {generator.backbone().channels(), side, side}},
-                         {"threads", at::get_num_threads()}});
+  return print_figures(options, {{"sketches_per_second", decodes * static_cast<double>(batch)},
+                                 {"sgemm_gflops", products * 2e-9 * kSide * kSide * kSide},
+                                 {"batch", batch},
+                                 {"steps", steps},
+                                 {"map", {generator.backbone().channels(), side, side}},
+                                 {"threads", at::get_num_threads()}});
 }
 
 int bench_raster(std::span<const std::string> args) {
@@ -143,7 +143,7 @@ int bench_loader(std::span<const std::string> args) {
   auto threads = at_least<int>(options, "threads", 0);
   if (threads == 0) threads = available_cores();
   const auto rate = loader_photos_per_second(options.argument("STORE"), at_least<double>(options, "seconds", 0), threads);
-  return print(options, {{"photos_per_second", rate}, {"threads", threads}});
+  return print_figures(options, {{"photos_per_second", rate}, {"threads", threads}});
 }
 
 }  // namespace
