@@ -128,7 +128,7 @@ int bench_raster(std::span<const std::string> args) {
   const auto rounds = fastest_rate(seconds, [&] {
     for (const auto& sketch : sketches) rasterize(sketch, raster, canvas);
   });
-  return print(options,
+  return print_figures(options,
                {{"sketches_per_second", rounds * static_cast<double>(sketches.size())}, {"sketches", sketches.size()}, {"threads", 1}});
 }
 
