@@ -80,10 +80,10 @@ TEST(Weights, FilesThatAreCutOrOfAnotherFormatAreRefused) {
   const auto cut = tiny.file("cut.safetensors");
   fs::copy_file(finished_run().latest() / "retrieval.safetensors", cut);
   fs::resize_file(cut, fs::file_size(cut) / 2);
-  for (const auto& file : {cut, tiny.file("tiny.cfg")}) {
+  for (const auto& [file, words] : {std::pair(cut, "cut"), {tiny.file("tiny.cfg"), "is JSON"}}) {
     const auto outcome = run(tiny.train({"--retrieval.initial", file.string()}));
     EXPECT_EQ(outcome.status, 65) << outcome;
-    EXPECT_THAT(outcome.error, AllOf(HasSubstr(file.string()), HasSubstr("cut")));
+    EXPECT_THAT(outcome.error, AllOf(HasSubstr(file.string()), HasSubstr(words)));
   }
 }
 
