@@ -52,6 +52,7 @@ struct Reader {
   char message[JMSG_LENGTH_MAX] = "";  ///< of the error, or of the first warning that makes the picture damaged
   bool damaged = false;                ///< a part of the pixels is made up
   bool no_end = false;                 ///< the file ends before its end marker
+  bool every_scan = false;             ///< no scan can be missing
 
   Reader();
   ~Reader() { jpeg_destroy_decompress(&jpeg); }
@@ -118,6 +119,16 @@ bool read_header(Reader& reader, std::span<const std::byte> bytes) {
   return true;
 }
 
+/// Whether the scans that were read hold every coefficient to its last bit.
+bool has_every_scan(const jpeg_decompress_struct& jpeg) {
+  if (!jpeg.progressive_mode) return jpeg.comps_in_scan == jpeg.num_components;
+  for (int component = 0; component < jpeg.num_components; ++component) {
+    const auto* missing_bits = jpeg.coef_bits[component];
+    if (std::any_of(missing_bits, missing_bits + DCTSIZE2, [](int bits) { return bits != 0; })) return false;
+  }
+  return true;
+}
+
 bool read_rows(Reader& reader, int denominator, bool four_inks, std::uint8_t* target, std::size_t stride) {
   if (setjmp(reader.fault)) return false;
   auto& jpeg = reader.jpeg;
@@ -129,6 +140,7 @@ bool read_rows(Reader& reader, int denominator, bool four_inks, std::uint8_t* ta
     JSAMPROW row = target + jpeg.output_scanline * stride;
     jpeg_read_scanlines(&jpeg, &row, 1);
   }
+  reader.every_scan = has_every_scan(jpeg);
   jpeg_abort_decompress(&jpeg);  // not jpeg_finish_decompress(), which reads on to the end marker: what stands there is no damage of pixels
   return true;
 }
@@ -173,10 +185,9 @@ void JpegDecoder::decode(std::span<const std::byte> bytes, int sufficient_side, 
     throw damaged(reader.message);
   }
   if (reader.damaged) throw damaged(reader.message);
-  // With its one scan whole, only the end marker is missing; of a file of several scans any number may be. And arithmetic decoding takes
-  // every byte that is missing for 0, without a warning.
-  const bool one_scan = !jpeg.progressive_mode && jpeg.comps_in_scan == jpeg.num_components;
-  if (reader.no_end && (!one_scan || jpeg.arith_code)) throw damaged("the file ends too early");
+  // Where every scan is there and whole, only the end marker is missing. But arithmetic decoding takes every byte that is missing for 0,
+  // without a warning.
+  if (reader.no_end && (!reader.every_scan || jpeg.arith_code)) throw damaged("the file ends too early");
   if (four_inks) cmyk_to_rgb(state_->cmyk, read_jpeg_markers(bytes).adobe, out.pixels);
 }
 

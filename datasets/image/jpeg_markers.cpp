@@ -35,7 +35,9 @@ int exif_orientation(std::span<const std::byte> exif) {
     const std::size_t entry = directory + 2 + 12 * std::size_t{i};
     if (entry + 12 > tiff.bytes.size()) return 1;  // the time is bounded by the bytes that are there, whatever they claim
     if (tiff.two(entry) != 0x0112) continue;
-    const unsigned value = tiff.two(entry + 8);
+    // A short is what the standard asks for, a long what some write; both orders of bytes must give the same.
+    const unsigned type = tiff.two(entry + 2);
+    const unsigned value = type == 3 ? tiff.two(entry + 8) : type == 4 ? tiff.four(entry + 8) : 1;
     return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
   }
   return 1;

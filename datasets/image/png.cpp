@@ -1,10 +1,13 @@
 #include <png.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csetjmp>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "datasets/image/formats.h"
@@ -66,6 +69,10 @@ struct Reader {
 bool read_header(Reader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_read_fn(reader.png, &reader.source, read_bytes);
+  // As optimisers of PNGs write it, the size of zlib's window is often too small, which only libpng minds.
+  png_set_option(reader.png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
+  // libpng reads EXIF data only without the "Exif" that some put before it.
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_ALWAYS, reinterpret_cast<png_const_bytep>("eXIf"), 1);
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // sizes are judged by check_image_size(), which says them
   // A compressed text or profile must not swell further; a chunk of any size that the file has may be passed over.
   png_set_chunk_malloc_max(reader.png, std::max<std::size_t>(8 << 20, reader.source.rest.size()));
@@ -85,12 +92,39 @@ void read_rest(Reader& reader) {
   png_read_end(reader.png, reader.info);
 }
 
-/// Only after read_rest(): the chunk may stand after the pixels.
+/// EXIF data as a text, which is how it was kept before PNG had a chunk for it and how GraphicsMagick still does: an empty line, a name, a
+/// number of bytes, and the bytes as lines of hexadecimal digits.
+std::vector<std::byte> from_text(std::string_view text) {
+  for (int line = 0; line < 3; ++line) {
+    const auto end = text.find('\n');
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  std::vector<std::byte> bytes;
+  while (text.size() >= 2) {
+    if (text.front() == '\n') {
+      text.remove_prefix(1);
+      continue;
+    }
+    unsigned value = 0;
+    if (std::from_chars(text.data(), text.data() + 2, value, 16).ptr != text.data() + 2) break;
+    bytes.push_back(static_cast<std::byte>(value));
+    text.remove_prefix(2);
+  }
+  return bytes;
+}
+
+/// Only after read_rest(): what says it may stand after the pixels.
 int orientation(Reader& reader) {
-  png_uint_32 size = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) == 0) return 1;
-  return exif_orientation(std::as_bytes(std::span(exif, size)));
+  png_unknown_chunkp chunks = nullptr;  // only those of read_header()
+  if (png_get_unknown_chunks(reader.png, reader.info, &chunks) > 0)
+    return exif_orientation(std::as_bytes(std::span(chunks->data, chunks->size)));
+  png_textp texts = nullptr;
+  const int count = png_get_text(reader.png, reader.info, &texts, nullptr);
+  for (const auto& text : std::span(texts, static_cast<std::size_t>(std::max(0, count)))) {
+    const std::string_view key = text.key;
+    if (key == "Raw profile type exif" || key == "Raw profile type APP1") return exif_orientation(from_text({text.text, text.text_length}));
+  }
+  return 1;
 }
 
 /// Asks libpng to deliver 8-bit RGBA whatever the file holds: palette, 1 to 16 bits, grey, transparent colour.

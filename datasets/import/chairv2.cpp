@@ -93,7 +93,8 @@ Sketch to_sketch(const PickledArrays& arrays, std::int64_t index, const SourceCa
 bool is_photo_file(const std::filesystem::path& file) {
   auto extension = file.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".webp";
+  constexpr std::string_view kExtensions[] = {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp"};
+  return std::find(std::begin(kExtensions), std::end(kExtensions), extension) != std::end(kExtensions);
 }
 
 /// Photo name → file. A name that several files bear belongs to the first, in the order of the folders and of the files' names.

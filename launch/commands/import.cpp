@@ -58,7 +58,8 @@ int run_chairv2(std::span<const std::string> args) {
                        "Makes a store of pairs from ChairV2 or ShoeV2 as SketchX gives them out: a folder of photos and a file of sketch "
                        "coordinates (a Python pickle, which is read without executing anything in it). Splits come from the keys; where "
                        "there is no validation part, every third training photo becomes it."};
-  line.options.add_options()("photos", po::value<std::string>()->value_name("DIR[,DIR]"), "folders that hold <photo>.png (or .jpg, .webp)")(
+  line.options.add_options()("photos", po::value<std::string>()->value_name("DIR[,DIR]"),
+                             "folders that hold <photo>.png (or .jpg, .jpeg, .jpe, .jfif, .mpo, .apng, .webp)")(
       "coordinates", po::value<std::string>()->value_name("FILE"), "the pickle: {'/train/<photo>_<n>': [points, 3]}")(
       "canvas", po::value<std::string>()->value_name("SIZE|unit|offsets|fit"),
       "canvas of the coordinates, where it is not 256 pixels wide: its side, a unit square, offsets from point to point (sketch-rnn), or "

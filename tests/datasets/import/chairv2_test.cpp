@@ -83,6 +83,19 @@ TEST_F(Chairv2, PairsKeepTheirPhotosSplitsAndCoordinates) {
   EXPECT_EQ(validation.read_sketch(info.first_sketch + 1).id, "a_b-c_AX7");
 }
 
+TEST_F(Chairv2, AllUsualNamesOfThePictureFormatsAreFound) {
+  photos({"a"});
+  PickleBuilder builder;
+  builder.add("/train/a_1", kSketch);
+  for (const std::string extension : {"apng", "JPG", "jpeg", "jpe", "jfif", "mpo", "webp"}) {
+    write_png(folder_ / ("photo/" + extension + "." + extension), picture(std::size_t{20} + extension.size()));  // told by content
+    builder.add("/train/" + extension + "_1", kSketch);
+  }
+  const auto report = import(builder);
+  EXPECT_EQ(report.left_out(), 0) << report.text();
+  EXPECT_EQ(report.counted("photos imported"), 8);
+}
+
 TEST_F(Chairv2, TheSourcesOwnValidationPartIsKept) {
   photos({"a", "b", "c"});
   import(PickleBuilder().add("/train/a_1", kSketch).add("/val/b_1", kSketch).add("/train/c_1", kSketch));
