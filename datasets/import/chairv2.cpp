@@ -23,6 +23,7 @@ namespace duet {
 namespace {
 
 constexpr const char* kWrongKey = "key is not '/<split>/<photo>_<n>'";
+constexpr const char* kNoArray = "entry of the coordinate file that is no array of numbers";
 constexpr const char* kNoSketch = "not a usable sketch";
 constexpr const char* kNoPhotoFile = "sketch without photo";
 constexpr const char* kNoSketches = "photo without sketch";
@@ -160,6 +161,7 @@ class Import {
     std::map<std::string, std::set<std::string>> photos_of_split;
     std::map<std::string, std::int64_t> sketches_of_split;
     std::set<std::string> sketch_names;
+    for (const auto& [key, reason] : arrays_.others()) report_.leave_out(kNoArray, printable(key), reason);
     for (std::int64_t i = 0; i < arrays_.size(); ++i) {
       const auto key = parse_key(arrays_.key(i));
       if (!key) {

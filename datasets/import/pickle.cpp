@@ -2,6 +2,8 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -14,11 +16,22 @@ namespace duet {
 
 namespace {
 
+double from_half(std::uint64_t bits) {
+  const auto exponent = static_cast<int>(bits >> 10 & 31);
+  const auto fraction = static_cast<double>(bits & 1023);
+  const double magnitude = exponent == 0   ? std::ldexp(fraction, -24)
+                           : exponent < 31 ? std::ldexp(fraction + 1024, exponent - 25)
+                           : fraction == 0 ? std::numeric_limits<double>::infinity()
+                                           : std::numeric_limits<double>::quiet_NaN();
+  return bits >> 15 ? -magnitude : magnitude;
+}
+
 double element(const ElementType& type, const char* data) {
   std::uint64_t bits = 0;
   for (std::int64_t i = 0; i < type.bytes; ++i)
     bits |= std::uint64_t{static_cast<unsigned char>(data[type.big_endian ? type.bytes - 1 - i : i])} << (8 * i);
   if (type.kind == 'f') {
+    if (type.bytes == 2) return from_half(bits);
     return type.bytes == 8 ? std::bit_cast<double>(bits) : static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
   }
   if (type.kind == 'u') return static_cast<double>(bits);
@@ -53,6 +66,8 @@ const std::string& PickledArrays::key(std::int64_t index) const { return content
 const std::vector<std::int64_t>& PickledArrays::shape(std::int64_t index) const {
   return content_->arrays[content_->entries.at(static_cast<std::size_t>(index)).second].shape;
 }
+
+const std::vector<std::pair<std::string, std::string>>& PickledArrays::others() const { return content_->others; }
 
 std::vector<double> PickledArrays::values(std::int64_t index) const {
   const auto& array = content_->arrays[content_->entries.at(static_cast<std::size_t>(index)).second];

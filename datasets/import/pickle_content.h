@@ -10,6 +10,8 @@ namespace duet {
 
 /// An element type of NumPy: kind 'f', 'i', 'u' (or 'U', text of four bytes a character).
 struct ElementType {
+  static constexpr char kUnread = '?';  ///< of another kind, or of a size that is not read
+
   char kind = 0;
   std::int64_t bytes = 0;
   bool big_endian = false;
@@ -20,7 +22,8 @@ struct PickledArray {
   static constexpr std::size_t kMaxDimensions = 8;
 
   std::vector<std::int64_t> shape;
-  ElementType type;  ///< kind 0: the array has no content yet
+  ElementType type;            ///< kind 0: the array has no content yet
+  std::string_view type_name;  ///< where the type is kUnread, as the array then stays
   bool column_major = false;
   std::string_view data;
 };
@@ -31,6 +34,7 @@ struct PickleContent {
   std::deque<std::string> decoded;  ///< what could not be used as it lies in the file; a deque, so that views stay valid
   std::deque<PickledArray> arrays;
   std::vector<std::pair<std::string, std::size_t>> entries;  ///< key, place in arrays
+  std::vector<std::pair<std::string, std::string>> others;   ///< key, why it is none of the entries
 };
 
 }  // namespace duet

@@ -17,7 +17,7 @@ namespace duet {
 namespace {
 
 /// The callables of the allow-list.
-enum class Callable { reconstruct, frombuffer, scalar, ndarray, dtype, encode, bytes, bytearray };
+enum class Callable { reconstruct, frombuffer, scalar, ndarray, dtype, encode, bytes, bytearray, dictionary };
 
 struct Name {
   std::string_view module, name;
@@ -38,13 +38,14 @@ constexpr Name kAllowed[] = {
     {"__builtin__", "bytes", Callable::bytes},
     {"builtins", "bytearray", Callable::bytearray},
     {"__builtin__", "bytearray", Callable::bytearray},
+    {"collections", "OrderedDict", Callable::dictionary},
 };
 
-enum class Kind { none, boolean, integer, real, text, bytes, tuple, dictionary, callable, type, array };
+enum class Kind { none, boolean, integer, real, text, bytes, tuple, list, dictionary, callable, type, array };
 
 const char* name_of(Kind kind) {
-  constexpr const char* kNames[] = {"None",    "a truth value", "an integer", "a number",        "text",    "bytes",
-                                    "a tuple", "a dictionary",  "a function", "an element type", "an array"};
+  constexpr const char* kNames[] = {"None",   "a truth value", "an integer", "a number",        "text",    "bytes", "a tuple",
+                                    "a list", "a dictionary",  "a function", "an element type", "an array"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -56,9 +57,9 @@ using Reference = std::uint32_t;
 struct Object {
   Kind kind = Kind::none;
   std::int64_t number = 0;      ///< boolean, integer, callable; array: place in PickleContent::arrays
-  std::string_view characters;  ///< text (UTF-8) and bytes
+  std::string_view characters;  ///< text (UTF-8) and bytes; type: its name
   ElementType type;
-  std::vector<Reference> items;  ///< tuple; dictionary: key, value, key, value …
+  std::vector<Reference> items;  ///< tuple, list; dictionary: key, value, key, value …
 };
 
 /// The stack, the memo and the objects go with it; arrays stay in `content`.
@@ -178,6 +179,13 @@ class Machine {
     entries.insert(entries.end(), items.begin(), items.end());
   }
 
+  void append(const std::vector<Reference>& items) {
+    const auto target = top();
+    expect(target, Kind::list, "what something is appended to");
+    auto& all = objects_[target].items;
+    all.insert(all.end(), items.begin(), items.end());
+  }
+
   // Names and calls.
 
   void push_callable(std::string_view module, std::string_view name) {
@@ -197,16 +205,19 @@ class Machine {
       type.big_endian = rest.front() == '>';
       rest.remove_prefix(1);
     }
-    if (rest.size() < 2) cursor_.fail("arrays of type {} are not read.", shown(text));
-    type.kind = rest.front();
+    type.kind = rest.empty() ? ElementType::kUnread : rest.front();
+    if (std::string_view("fiuU").find(type.kind) == std::string_view::npos) {
+      type.kind = ElementType::kUnread;
+      return type;
+    }
     type.bytes = cursor_.to_integer(rest.substr(1));
     if (type.kind == 'U' && type.bytes > 0 && type.bytes <= 1'000'000) {
       type.bytes *= 4;
       return type;
     }
-    const bool real = type.kind == 'f' && (type.bytes == 4 || type.bytes == 8);
+    const bool real = type.kind == 'f' && (type.bytes == 2 || type.bytes == 4 || type.bytes == 8);
     const bool whole = (type.kind == 'i' || type.kind == 'u') && (type.bytes == 1 || type.bytes == 2 || type.bytes == 4 || type.bytes == 8);
-    if (!real && !whole) cursor_.fail("arrays of type {} are not read; float32, float64 and integers are.", shown(text));
+    if (!real && !whole) type.kind = ElementType::kUnread;
     return type;
   }
 
@@ -224,9 +235,17 @@ class Machine {
     return shape;
   }
 
+  static bool is_read(const Object& type) { return type.type.kind != 'U' && type.type.kind != ElementType::kUnread; }
+
+  /// What has another type than numbers may stand beside the sketches. It is left aside when all is there.
+  static void leave_unread(PickledArray& array, const Object& type) {
+    array.type.kind = ElementType::kUnread;
+    array.type_name = type.characters;
+  }
+
   void fill(PickledArray& array, const Object& type, const Object& shape, std::string_view data) const {
+    if (!is_read(type)) return leave_unread(array, type);
     array.type = type.type;
-    if (array.type.kind == 'U') cursor_.fail("arrays of text are not read.");
     array.shape = parse_shape(shape);
     std::int64_t count = 1;
     for (const auto length : array.shape) count *= length;
@@ -259,6 +278,20 @@ class Machine {
     push_text(keep(std::move(text)));
   }
 
+  /// An OrderedDict: empty, as Python 3 makes it, or of a list of pairs, as Python 2 does.
+  void push_dictionary(const Object& arguments) {
+    const auto dictionary = make(Kind::dictionary);
+    push(dictionary);
+    if (arguments.items.empty()) return;
+    for (const auto pair : argument(arguments, 0, Kind::list, "the content of a dictionary").items) {
+      const auto& entry = expect(pair, Kind::list, "an entry of a dictionary").items;
+      if (entry.size() != 2) cursor_.fail("an entry of a dictionary has {} parts.", entry.size());
+      // A file may name the same list over and over; in an honest one each entry costs more bytes than this.
+      if (++copied_entries_ > cursor_.size()) cursor_.fail("its dictionaries are made of more entries than it has bytes.");
+      add_items(entry);
+    }
+  }
+
   void call() {
     const auto argument_tuple = pop();
     const auto function = pop();
@@ -288,6 +321,7 @@ class Machine {
         const auto type = parse_type(name.characters);
         const auto object = make(Kind::type);
         objects_[object].type = type;
+        objects_[object].characters = name.characters;
         return push(object);
       }
       case Callable::encode: {
@@ -306,6 +340,8 @@ class Machine {
       case Callable::bytearray:
         if (arguments.items.empty()) return push_characters(Kind::bytes, {});
         return push_characters(Kind::bytes, argument(arguments, 0, Kind::bytes, "the content of bytes").characters);
+      case Callable::dictionary:
+        return push_dictionary(arguments);
       case Callable::ndarray:
         break;
     }
@@ -331,8 +367,9 @@ class Machine {
     if (array.type.kind != 0) cursor_.fail("an array gets its state twice.");
     argument(state, 0, Kind::integer, "the version of an array's state");
     const auto column_major = argument_flag(state, 3);
-    fill(array, argument(state, 2, Kind::type, "an array's element type"), argument(state, 1, Kind::tuple, "an array's shape"),
-         argument(state, 4, Kind::bytes, "an array's data").characters);
+    const auto& type = argument(state, 2, Kind::type, "an array's element type");
+    if (!is_read(type)) return leave_unread(array, type);  // its data may be a list of objects
+    fill(array, type, argument(state, 1, Kind::tuple, "an array's shape"), argument(state, 4, Kind::bytes, "an array's data").characters);
     array.column_major = column_major;
   }
 
@@ -455,6 +492,24 @@ class Machine {
       case 0x87:
         push_short_tuple(3);
         return false;
+      case ']':
+        push(make(Kind::list));
+        return false;
+      case 'l': {
+        auto items = pop_to_mark();
+        const auto list = make(Kind::list);
+        objects_[list].items = std::move(items);
+        push(list);
+        return false;
+      }
+      case 'a': {
+        const auto item = pop();
+        append({item});
+        return false;
+      }
+      case 'e':
+        append(pop_to_mark());
+        return false;
       case '}':
         push(make(Kind::dictionary));
         return false;
@@ -520,6 +575,14 @@ class Machine {
     cursor_.fail("instruction 0x{:02x}, which a dictionary of arrays has no use for.", code);
   }
 
+  /// What a file holds beside its arrays. A file of nothing else, or of much of it, is another file than was meant.
+  void leave_aside(const Object& key, std::string reason) {
+    constexpr std::size_t kMost = 1000;
+    const bool text = key.kind == Kind::text || key.kind == Kind::bytes;
+    content_.others.emplace_back(text ? std::string(key.characters) : name_of(key.kind), std::move(reason));
+    if (content_.others.size() > kMost) cursor_.fail("{}, and more than {} others are none.", content_.others.front().second, kMost);
+  }
+
   /// The dictionary left on the stack becomes the content.
   void collect() {
     const auto& dictionary = expect(pop(), Kind::dictionary, "what the file holds");
@@ -527,24 +590,38 @@ class Machine {
     std::uint64_t total = 0;
     for (std::size_t i = 0; i < dictionary.items.size(); i += 2) {
       const auto& key = objects_[dictionary.items[i]];
-      if (key.kind != Kind::text && key.kind != Kind::bytes) cursor_.fail("a key is {}, not text.", name_of(key.kind));
+      if (key.kind != Kind::text && key.kind != Kind::bytes) {
+        leave_aside(key, fmt::format("a key is {}, not text", name_of(key.kind)));
+        continue;
+      }
       if (!is_utf8(key.characters) || key.characters.find('\0') != std::string_view::npos)
         cursor_.fail("the key {} is no proper text.", shown(key.characters));
       if (!keys.insert(key.characters).second) cursor_.fail("the key {} stands there twice.", shown(key.characters));
       const auto& value = objects_[dictionary.items[i + 1]];
-      if (value.kind != Kind::array) cursor_.fail("the value of {} is {}, not an array.", shown(key.characters), name_of(value.kind));
+      if (value.kind != Kind::array) {
+        leave_aside(key, fmt::format("the value of {} is {}, not an array", shown(key.characters), name_of(value.kind)));
+        continue;
+      }
       const auto& array = content_.arrays[static_cast<std::size_t>(value.number)];
       if (array.type.kind == 0) cursor_.fail("the array of {} has no content.", shown(key.characters));
+      if (array.type.kind == ElementType::kUnread) {
+        leave_aside(key,
+                    fmt::format("the value of {} is an array of type {}, which is not read; float16, float32, float64 and integers are",
+                                shown(key.characters), shown(array.type_name)));
+        continue;
+      }
       total += array.data.size() / static_cast<std::uint64_t>(array.type.bytes);
       if (total > limits_.total_values) cursor_.fail("its arrays hold more than {} values.", limits_.total_values);
       content_.entries.emplace_back(std::string(key.characters), static_cast<std::size_t>(value.number));
     }
+    if (content_.entries.empty() && !content_.others.empty()) cursor_.fail("{}.", content_.others.front().second);
   }
 
   PickleContent& content_;
   PickleCursor cursor_;
   PickleLimits limits_;
   std::uint64_t decoded_bytes_ = 0;
+  std::uint64_t copied_entries_ = 0;
   std::deque<Object> objects_;
   std::vector<Reference> stack_;
   std::vector<std::size_t> marks_;

@@ -126,6 +126,14 @@ TEST_F(Chairv2, KeysOfAnotherFormAreListedAndLeftOut) {
   EXPECT_EQ(report.counted("sketches imported"), 2);
 }
 
+TEST_F(Chairv2, WhatStandsBesideTheSketchesIsListed) {
+  photos({"a"});
+  const auto report = import(PickleBuilder().add("/train/a_1", kSketch).text("version").raw("K\x07"));
+  EXPECT_EQ(report.counted("sketches imported"), 1);
+  EXPECT_EQ(report.left_out("entry of the coordinate file that is no array of numbers"), 1);
+  EXPECT_THAT(report.text(), HasSubstr("the value of 'version' is an integer, not an array"));
+}
+
 TEST_F(Chairv2, OnlyWrongKeysMeanNoStore) {
   photos({"a"});
   EXPECT_THAT(message_of<DataError>([&] { import(PickleBuilder().add("sketch 1", kSketch)); }), HasSubstr("the first is 'sketch 1'"));

@@ -92,11 +92,49 @@ TEST(Pickle, WhatIsNoArrayIsRefusedWithItsKey) {
 }
 
 TEST(Pickle, ObjectAndTextArraysAreRefused) {
-  for (const std::string type : {"O8", "U4", "S8", "V8", "f2", "f16", "c16", "M8", "i3"}) {
+  for (const std::string type : {"O8", "U4", "S8", "V8", "b1", "f16", "c16", "M8", "i3"}) {
     PickleBuilder builder;
     builder.type = type;
     EXPECT_THAT(complaint(builder.add_raw("k", {1, 1}, zeros(8)).finish()), HasSubstr("not read")) << type;
   }
+}
+
+TEST(Pickle, WhatStandsBesideTheArraysIsLeftAside) {
+  PickleBuilder mixed;
+  mixed.add("/train/a_1", {1, 2, 0, 3, 4, 1}).text("version").raw("K\x07").raw("K\x07").text("a number as key");
+  mixed.text("list").raw("](NNeNa").text("list of marks").raw("((NNll");
+  mixed.type = "O8";
+  mixed.add_raw("objects", {1}, zeros(8));
+  const auto arrays = parse(mixed.finish());
+  ASSERT_EQ(arrays.size(), 1);
+  EXPECT_THAT(arrays.values(0), ElementsAre(1, 2, 0, 3, 4, 1));
+  std::vector<std::string> keys;
+  for (const auto& [key, reason] : arrays.others()) keys.push_back(key);
+  EXPECT_THAT(keys, ElementsAre("version", "an integer", "list", "list of marks", "objects"));
+  EXPECT_THAT(arrays.others()[2].second, HasSubstr("is a list, not an array"));
+  EXPECT_THAT(arrays.others()[4].second, HasSubstr("type 'O8', which is not read"));
+
+  PickleBuilder many;
+  many.add("a", {1, 2, 3});
+  for (int i = 0; i < 1001; ++i) many.text(std::to_string(i)).raw("N");
+  EXPECT_THAT(complaint(many.finish()), HasSubstr("'0' is None, not an array, and more than 1000 others"));
+}
+
+TEST(Pickle, OrderedDictionariesAreDictionaries) {
+  // {'k': array}, empty and then filled, as Python 3 writes it, and of a list of pairs, as Python 2 does.
+  const auto array = PickleBuilder().add("k", {1, 2, 3}).finish().substr(4);  // behind "}(", up to "u."
+  const auto pair = array.substr(0, array.size() - 2);
+  const std::string name = "ccollections\nOrderedDict\n";
+  EXPECT_THAT(parse("\x80\x03" + name + ")R(" + pair + "u.").values(0), ElementsAre(1, 2, 3));
+  EXPECT_THAT(parse("\x80\x02" + name + "]](" + pair + "ea\x85R.").values(0), ElementsAre(1, 2, 3)) << "a pair appended";
+  EXPECT_THAT(complaint("\x80\x02" + name + "]]Naa\x85R."), HasSubstr("has 1 parts"));
+  EXPECT_THAT(complaint("\x80\x02" + name + "K\x01\x85R."), HasSubstr("is an integer, not a list"));
+  // One list of a thousand pairs, named a thousand times.
+  std::string bomb = "\x80\x02]q\x01(";
+  for (int i = 0; i < 1000; ++i) bomb += "](NNe";
+  bomb += "e0" + name + "q\x02";
+  for (int i = 0; i < 1000; ++i) bomb += "0h\x02h\x01\x85R";
+  EXPECT_THAT(complaint(bomb + "."), HasSubstr("more entries than it has bytes"));
 }
 
 TEST(Pickle, AShapeThatDoesNotFitItsBytesIsRefusedWithoutTakingMemory) {
@@ -205,7 +243,7 @@ TEST(Pickle, RandomInstructionsStayWithinMemory) {
     setrlimit(RLIMIT_AS, &limit);
     const std::string codes =
         "}(K\x01NX\x85\x86\x87tqh)dsuRbc\x94\x8c\x8d\x8e\x96"
-        "BUCTSVIL0\x95\x8a\x8b";
+        "BUCTSVIL0\x95\x8a\x8b]lae";
     for (std::uint64_t trial = 0; trial < 20'000; ++trial) {
       KeyedRandom random(2, Purpose::test, 0, trial);
       std::string bytes = "\x80\x03";
@@ -270,7 +308,7 @@ TEST(Pickle, AgreesWithNumPyInEveryProtocol) {
   const TemporaryFolder folder;
   const auto script = folder / "make.py";
   write_file_atomically(script, std::string_view(R"(
-import json, pickle, sys
+import collections, json, pickle, sys
 import numpy as np
 rng = np.random.RandomState(5)
 base = rng.uniform(-300, 300, (7, 3))
@@ -284,8 +322,15 @@ arrays = {'/train/plain_1': base, '/train/fortran_2': np.asfortranarray(base), '
 frozen = base.copy(); frozen.flags.writeable = False
 arrays['/train/frozen_14'] = frozen
 arrays['/train/again_15'] = arrays['/train/plain_1']
+arrays['/train/half_16'] = base.astype('f2')
+arrays['/train/halfbig_17'] = np.array([0, -0.0, 1, -2.5, 65504, 6e-8, 6.1e-5, -np.inf, np.nan]).astype('>f2')
+mixed = collections.OrderedDict(arrays)
+mixed.update({'version': '1.0', 'note': None, 'sizes': [1, 2.5, [3], ()], 'meta': {'a': 1}, 'names': np.array(['a', 'b']), 5: base,
+              'objects': np.array([None, 'x'], dtype=object), 'flags': np.array([True]), 'day': np.array(['2020-01-01'], 'M8[D]'),
+              'rows': np.zeros(2, [('a', 'f4'), ('b', 'i4')]), 'bytes': b'abc'})
 for protocol in range(6):
     with open(sys.argv[1] + '/%d.pickle' % protocol, 'wb') as f: pickle.dump(arrays, f, protocol)
+    with open(sys.argv[1] + '/mixed-%d.pickle' % protocol, 'wb') as f: pickle.dump(mixed, f, protocol)
 expected = {str(k): [list(v.shape), [repr(float(x)) for x in v.flatten()]] for k, v in arrays.items()}
 with open(sys.argv[1] + '/expected.json', 'w') as f: json.dump(expected, f)
 )"));
@@ -306,6 +351,9 @@ with open(sys.argv[1] + '/expected.json', 'w') as f: json.dump(expected, f)
             << arrays.key(i) << "[" << k << "], protocol " << protocol << ": " << values[k] << " instead of " << wanted;
       }
     }
+    const auto mixed = PickledArrays::read(folder / ("mixed-" + std::to_string(protocol) + ".pickle"));
+    EXPECT_EQ(mixed.size(), arrays.size()) << "protocol " << protocol;
+    EXPECT_EQ(mixed.others().size(), 11u) << "protocol " << protocol;
   }
 }
 
