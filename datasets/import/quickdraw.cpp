@@ -35,6 +35,7 @@ Sketch parse_strokes(const Json& drawing) {
   if (!drawing.is_array() || drawing.empty()) throw DataError("no 'drawing' with strokes");
   Sketch sketch;
   for (const auto& stroke : drawing) {
+    if (stroke.is_array() && stroke.empty()) continue;
     if (!stroke.is_array() || stroke.size() < 2 || !stroke[0].is_array() || !stroke[1].is_array())
       throw DataError("a stroke is not [[x…], [y…]]");
     const auto& xs = stroke[0];
@@ -48,6 +49,19 @@ Sketch parse_strokes(const Json& drawing) {
   }
   check_sketch(sketch, "drawing");
   return sketch;
+}
+
+/// Tables keep what is no plain value as a text.
+Json drawing_of(const Json& object) {
+  auto drawing = object.value("drawing", Json());
+  if (drawing.is_string()) return parse_json_line(drawing.get_ref<const std::string&>());
+  return drawing;
+}
+
+/// Tables may keep truth as a number or a text.
+bool is_recognized(const Json& object) {
+  const auto value = object.value("recognized", Json());
+  return value == Json(true) || value == Json(1) || value == Json("true") || value == Json("True");
 }
 
 std::string text_or_number(const Json& object, const char* key) {
@@ -107,7 +121,7 @@ class Import {
       const auto where = fmt::format("{}:{}", file.filename().string(), reader.number());
       if (found == LineReader::Found::too_long)
         report_.leave_out(kBadLine, where, fmt::format("longer than {} bytes", kMaxLineBytes));
-      else if (!line.empty())
+      else if (line.find_first_not_of(" \t") != std::string::npos)
         taken += take(line, where, file.stem().string()) ? 1 : 0;
       report_progress(hooks_, options_.target, finished_bytes_ + reader.position(), total_bytes_);
     }
@@ -122,12 +136,12 @@ class Import {
       report_.leave_out(kBadLine, where, "no JSON object");
       return false;
     }
-    if (options_.recognized_only && object.value("recognized", Json()) != Json(true)) {
+    if (options_.recognized_only && !is_recognized(object)) {
       report_.leave_out(kNotRecognised, where);
       return false;
     }
     try {
-      SketchRecord record{.id = id_of(object, where, default_word), .points = parse_strokes(object.value("drawing", Json()))};
+      SketchRecord record{.id = id_of(object, where, default_word), .points = parse_strokes(drawing_of(object))};
       if (record.points.size() >= kTellingPoints) {
         ++telling_;
         offsets_ += looks_like_offsets(record.points) ? 1 : 0;

@@ -57,6 +57,28 @@ TEST_F(Quickdraw, RawAndSimplifiedFormsGiveTheSame) {
   EXPECT_EQ(view().read_sketch(0).points, raw);
 }
 
+TEST_F(Quickdraw, OdditiesOfFilesAndTablesCostNoDrawing) {
+  import(drawing(kSimple));
+  const auto expected = view().read_sketch(0).points;
+  const auto line = [](const std::string& strokes, const std::string& recognized, int key) {
+    return R"({"word":"chair","recognized":)" + recognized + R"(,"key_id":)" + std::to_string(key) + R"(,"drawing":)" + strokes + "}";
+  };
+  const std::string simple = kSimple;
+  // A byte order mark, lines that Windows ended, lines of nothing, strokes of nothing, strokes as a text, truth as tables keep it; the last
+  // line is not ended.
+  const auto file = "\xef\xbb\xbf" + line(simple, "true", 1) + "\r\n\r\n" + line(simple, "1", 2) + "\n  \t\n" +
+                    line("\"" + simple + "\"", "1.0", 3) + "\n" + line("[[]," + simple.substr(1), "\"True\"", 4) + "\n" +
+                    line("[[[],[]]," + simple.substr(1), "\"true\"", 5);
+  std::filesystem::remove_all(folder_ / "strokes.store");
+  write_text(folder_ / "chair.ndjson", file);
+  auto taken = options();
+  taken.recognized_only = true;
+  const auto report = import_quickdraw(taken);
+  EXPECT_EQ(report.left_out(), 0) << report.text();
+  ASSERT_EQ(view().sketch_count(), 5);
+  for (std::int64_t i = 0; i < 5; ++i) EXPECT_EQ(view().read_sketch(i).points, expected) << i;
+}
+
 TEST_F(Quickdraw, BadLinesAreCountedWithTheirNumbers) {
   const std::vector<std::string> bad = {
       "not json",
@@ -69,6 +91,8 @@ TEST_F(Quickdraw, BadLinesAreCountedWithTheirNumbers) {
       R"({"drawing":[[[1e999,2],[3,4]]]})",
       R"({"drawing":[[[1e9,2],[3,4]]]})",
       R"({"drawing":[[[],[]]]})",
+      R"({"drawing":[[]]})",
+      R"({"drawing":"[[[0,"})",
       R"({"drawing":7})",
       "{\"drawing\":[[[1,2],[3,4]]],\"word\":\"\xff\"}",
       std::string(100'000, '['),
