@@ -92,7 +92,8 @@ class FileLines {
 
 void apply_file(ResolvedConfig& config, const std::string& name_or_path) {
   const auto file = find_config_file(name_or_path);
-  const auto content = read_file(file, 1 << 20);
+  auto content = read_file(file, 1 << 20);
+  if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);  // the byte order mark of some editors
   const auto shown = file.filename().string();
   const FileLines lines(content);
   if (lines.bad_line() > 0) throw UsageError("{}:{}: is neither '[section]' nor 'key = value'.", file.string(), lines.bad_line());

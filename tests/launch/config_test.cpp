@@ -98,6 +98,12 @@ TEST_F(Config, UnknownOptionsNameTheirPlaceAndTheNearest) {
   EXPECT_THAT(refusal_of("joint.mixtures", "1"), HasSubstr("Did you mean 'generator.mixtures'?"));
 }
 
+TEST_F(Config, FilesMayComeFromAnotherSystemsEditor) {
+  const auto config = resolve_config({.file = file("\xef\xbb\xbf[run]\r\nseed = 7\r\n\r\n# no line end at the last\r\nthreads = 3")});
+  EXPECT_EQ(config.values.run.seed, 7U);
+  EXPECT_EQ(config.values.run.threads, 3);
+}
+
 TEST_F(Config, FilesWithFaultsAreRefusedWithTheLine) {
   EXPECT_THAT(refusal({.file = file("[run]\nseed\n")}), HasSubstr("my.cfg:2: is neither"));
   EXPECT_THAT(refusal({.file = file("[]\n")}), HasSubstr("my.cfg:1: is neither"));
