@@ -52,8 +52,8 @@ std::unique_ptr<Completion> OperationQueue::start(std::function<void()> operatio
   task->operation = std::move(operation);
   {
     std::lock_guard lock(mutex_);
+    if (!thread_.joinable()) thread_ = start_thread(name_, [this] { work(); });
     tasks_.push_back(task);
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
   }
   changed_.notify_all();
   return std::make_unique<TaskCompletion>(std::move(task));
@@ -89,7 +89,6 @@ bool OperationQueue::failed() const {
 }
 
 void OperationQueue::work() {
-  name_this_thread(name_);
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [&] { return (!tasks_.empty() && !busy_) || (ending_ && tasks_.empty()); });

@@ -23,7 +23,7 @@ class OperationQueue {
   OperationQueue(const OperationQueue&) = delete;
   OperationQueue& operator=(const OperationQueue&) = delete;
 
-  /// Returns at once; the operation runs on the queue's thread.
+  /// Returns at once; the operation runs on the queue's thread. Throws Unavailable where the machine grants none.
   std::unique_ptr<Completion> start(std::function<void()> operation);
   /// Returns when it has run: on the calling thread when nothing is queued, which saves the hand-over.
   void run(const std::function<void()>& operation);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <new>
 #include <sstream>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -227,13 +228,21 @@ int run_program(std::span<const Command> commands, std::span<const std::string> 
     if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !reader_has_left())
       throw CannotWrite("standard output cannot be written; is the disk full?");
     return status;
-  } catch (const Error& error) {
-    return report(command, error.status(), error.what());
-  } catch (const std::bad_alloc&) {
-    return report(command, ExitStatus::unavailable, "the memory of this machine, or of this job, is used up.");
   } catch (const std::exception& error) {
-    return report(command, ExitStatus::internal, without_trace(error.what()));
+    const auto said = told(error);
+    return report(command, said.status(), said.what());
   }
+}
+
+Error told(const std::exception& error) {
+  if (const auto* ours = dynamic_cast<const Error*>(&error)) return *ours;
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return {ExitStatus::unavailable, "the memory of this machine, or of this job, is used up."};
+  if (const auto* system = dynamic_cast<const std::system_error*>(&error);
+      system != nullptr && system->code() == std::errc::resource_unavailable_try_again) {  // what std::thread throws
+    return {ExitStatus::unavailable, "a thread cannot be started. The limits on processes and memory (ulimit -u, -v) stand against it."};
+  }
+  return {ExitStatus::internal, without_trace(error.what())};
 }
 
 void print_text(std::string_view text) {

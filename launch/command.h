@@ -98,6 +98,9 @@ int run_part(const std::string& command, const std::string& description, std::sp
 /// status.
 int run_program(std::span<const Command> commands, std::span<const std::string> arguments);
 
+/// What a user is told of an exception: memory or threads that the machine does not grant are no defect, what is not ours else is one.
+Error told(const std::exception& error);
+
 /// A command's result, on standard output: of what names and files have put into it, a terminal obeys nothing (printable_lines()).
 void print_text(std::string_view text);
 template <typename... Parts>

@@ -16,6 +16,7 @@
 #include "cluster/run_lock.h"
 #include "cluster/stop_signal.h"
 #include "cluster/world.h"
+#include "launch/command.h"
 #include "launch/fitting_ranks.h"
 #include "launch/own_cores.h"
 #include "launch/versions.h"
@@ -185,11 +186,11 @@ int train_rank(const ResolvedConfig& config) {
     if (!said_by_supervisor && (world.rank() == 0 || error.status() != ExitStatus::rank_lost)) log_line(error.what());
     world.abort(error);
   } catch (const std::exception& error) {
-    const InternalError internal("{}", error.what());
-    const bool said_by_supervisor = write_last_words(internal.status(), internal.what());
-    if (world.size() == 1) throw internal;
-    if (!said_by_supervisor) log_line(internal.what());
-    world.abort(internal);
+    const auto said = told(error);
+    const bool said_by_supervisor = write_last_words(said.status(), said.what());
+    if (world.size() == 1) throw said;
+    if (!said_by_supervisor) log_line(said.what());
+    world.abort(said);
   }
 }
 

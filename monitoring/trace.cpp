@@ -9,7 +9,6 @@
 #include <fstream>
 #include <mutex>
 #include <set>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -75,11 +74,9 @@ struct Trace::State {
     line(metadata("clock", options.rank, 0, to_json(clock)));
     flush();
     try {
-      writer = std::thread([this] { work(); });
-    } catch (const std::system_error& error) {
-      throw Unavailable(
-          "{}: the thread that writes it cannot be started: {}. The limits on processes and memory (ulimit -u, -v) stand against it.",
-          options.file.string(), error.what());
+      writer = start_thread("trace", [this] { work(); });
+    } catch (const Unavailable& error) {
+      warn("{}: {} What fits into memory is written at the trace's end.", options.file.string(), error.what());
     }
   }
 
@@ -97,7 +94,6 @@ struct Trace::State {
   }
 
   void work() {
-    name_this_thread("trace");
     std::vector<Event> taken;
     std::unique_lock lock(mutex);
     for (bool last = false; !last;) {
@@ -143,7 +139,11 @@ struct Trace::State {
       ending = true;
     }
     wake.notify_one();
-    writer.join();
+    if (writer.joinable()) {
+      writer.join();
+    } else {
+      work();
+    }
     if (later) line(metadata("clock", options.rank, 0, to_json(*later)));
     const auto all_left_out = left_out + left_out_of_file;
     line(metadata("trace_end", options.rank, 0, {{"left_out", all_left_out}}), "\n]\n");

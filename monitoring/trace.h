@@ -60,7 +60,8 @@ struct ClockReading {
 /// Records spans into a file in Chrome's trace event format: a JSON array with one event a line, which viewers also read when the process
 /// was killed before it wrote the closing bracket. A thread of its own writes, so that those who are traced only fill a buffer. Bounded:
 /// what does not fit into buffer or file is left out and counted. One at a time in a process; spans may come and go on all threads
-/// meanwhile. Tracing never stops a training: a file that cannot be written is warned about once.
+/// meanwhile. Tracing never stops a training: a file that cannot be written is warned about once, and where no thread is granted, what fits
+/// into the buffer is written at the end.
 class Trace {
  public:
   struct Options {

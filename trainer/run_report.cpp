@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "cluster/agreement.h"
 #include "datasets/image/image.h"
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
@@ -126,6 +127,37 @@ void add_sketches(ReportData& report, const PhaseContext& context, const StoreVi
   if (unreadable > 0) report.summary += fmt::format(" {} of these photos cannot be read and are left out.", unreadable);
 }
 
+// Queries against the gallery, with `best` weights where there are some. Collective; fails on all ranks alike.
+std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks, const StoreView& view,
+                                             const std::vector<NamedTensor>& best) {
+  const auto& config = state.context().config;
+  Gallery gallery;
+  QuerySource queries;
+  on_all_or_none(ranks.control, [&] {
+    gallery = gallery_of(view, config.data.image_side);
+    queries = sketches_of(view, gallery, config.data.image_side, config.run.sketch_polarity == "dark_on_white");
+  });
+  auto& network = *state.networks.retrieval;
+  at::NoGradGuard no_gradients;
+  const auto live = network.state();
+  std::vector<Tensor> last;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    last.push_back(live[i].tensor.detach().clone());
+    live[i].tensor.copy_(best[i].tensor);
+  }
+  const auto restore = [&] {
+    for (std::size_t i = 0; i < last.size(); ++i) live[i].tensor.copy_(last[i]);
+  };
+  try {
+    auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
+    restore();
+    return {std::move(result), std::move(gallery)};
+  } catch (...) {
+    restore();
+    throw;
+  }
+}
+
 }  // namespace
 
 bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const std::vector<NamedTensor>& best,
@@ -140,33 +172,34 @@ bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
   if (state.networks.generator) {
     report.summary += fmt::format(" Sketches are drawn of photos of the {} part.", data.validation ? "validation" : "training");
   }
+  // What cannot be made is missing, which the report says; the rest of it is made all the same.
+  const auto part = [&](const char* name, const auto& make) {
+    try {
+      make();
+    } catch (const RankLost&) {
+      throw;
+    } catch (const std::exception& error) {
+      report.summary += fmt::format(" The {} are missing: {}", name, error.what());
+      if (ranks.rank() == 0)
+        warn("{}: the report goes without its {}: {} The training is finished and saved all the same.", config.run.folder, name,
+             error.what());
+    }
+  };
   std::optional<std::pair<RetrievalResult, Gallery>> retrieved;
   if (view && view->sketch_count() > 0) {
-    auto gallery = gallery_of(*view, config.data.image_side);
-    const auto queries = sketches_of(*view, gallery, config.data.image_side, config.run.sketch_polarity == "dark_on_white");
-    auto& network = *state.networks.retrieval;
-    std::vector<NamedTensor> last;
-    at::NoGradGuard no_gradients;
-    const auto live = network.state();
-    if (!best.empty()) {
-      for (std::size_t i = 0; i < live.size(); ++i) {
-        last.push_back({live[i].name, live[i].tensor.detach().clone()});
-        live[i].tensor.copy_(best[i].tensor);
-      }
-    }
-    auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
-    for (std::size_t i = 0; i < last.size(); ++i) live[i].tensor.copy_(last[i].tensor);
-    if (result.metrics.left_out > 0) {
-      report.summary +=
-          fmt::format(" {} photos and sketches of the {} part cannot be read and are left out.", result.metrics.left_out, view->split());
-    }
-    if (ranks.rank() == 0) retrieved.emplace(std::move(result), std::move(gallery));
+    part("queries", [&] {
+      retrieved = retrieve(state, ranks, *view, best);
+      if (const auto left_out = retrieved->first.metrics.left_out; left_out > 0)
+        report.summary += fmt::format(" {} photos and sketches of the {} part cannot be read and are left out.", left_out, view->split());
+    });
   }
   if (ranks.rank() != 0) return true;
+  if (retrieved) part("queries", [&] { add_queries(report, retrieved->first, *view, retrieved->second); });
+  if (state.networks.generator) {
+    part("drawings", [&] { add_sketches(report, context, data.validation ? *data.validation : *data.training.labelled); });
+  }
   try {
     add_results(report, results);
-    if (retrieved) add_queries(report, retrieved->first, *view, retrieved->second);
-    if (state.networks.generator) add_sketches(report, context, data.validation ? *data.validation : *data.training.labelled);
     write_report(config.run.folder, report);
   } catch (const std::exception& error) {
     warn("{}: the report could not be made: {} The training is finished and saved all the same.", config.run.folder, error.what());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "cluster/cuda/check.h"
 
@@ -102,7 +103,7 @@ NcclCommunicator::NcclCommunicator(Communicator& control, const std::string& nam
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
   settle(ncclCommInitRankConfig(&communicator_, size_, shared, rank_, &config), fmt::format("connecting {} ranks on '{}'", size_, name_));
-  watcher_ = std::thread([this] { watch(); });
+  watcher_ = start_thread("watch " + name_, [this] { watch(); });
 }
 
 NcclCommunicator::~NcclCommunicator() {

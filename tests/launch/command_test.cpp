@@ -123,6 +123,7 @@ Outcome run(std::vector<std::string> arguments) {
        .run = [](auto args) -> int {
          if (args[0] == "data") throw DataError("pool.store: shard {} is damaged.", 7);
          if (args[0] == "memory") throw std::bad_alloc();
+         if (args[0] == "thread") throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
          throw std::runtime_error("the cause\nException raised from somewhere at file.cpp:1\nframe #0: ...");
        },
        .group = "Other"}};
@@ -159,7 +160,7 @@ TEST(Program, DefectsEndWithInternalErrorAndWithoutATrace) {
   const auto outcome = run({"fail", "else"});
   EXPECT_EQ(outcome.status, 70);
   EXPECT_EQ(outcome.error, "duet fail: the cause\n");
-  EXPECT_EQ(run({"fail", "memory"}).status, 69) << "a limit of the machine, no defect";
+  for (const auto* limit : {"memory", "thread"}) EXPECT_EQ(run({"fail", limit}).status, 69) << "a limit of the machine, no defect";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/thread.h"
+#include "tests/no_threads.h"
 #include "tests/python.h"
 
 namespace duet {
@@ -170,6 +171,17 @@ TEST_F(TraceFile, AFullDiskStopsNothing) {
   const auto said = testing::internal::GetCapturedStderr();
   EXPECT_THAT(said, HasSubstr("/dev/full"));
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+}
+
+TEST_F(TraceFile, WithoutAThreadIsWrittenAtItsEnd) {
+  testing::internal::CaptureStderr();
+  {
+    const NoThreads none;
+    Trace trace(options(), {});
+    { const TraceSpan span("work", SpanKind::compute); }
+  }
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the thread 'trace' cannot be started"));
+  EXPECT_THAT(spans_in(file()), SizeIs(1));
 }
 
 struct Ranges : TraceMirror {

@@ -266,8 +266,7 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
       copies.push_back({name, at::empty(tensor.sizes(), tensor.options().device(at::kCPU).requires_grad(false)).copy_(tensor)});
     }
   }
-  writer_ = std::thread([this, step, copy = std::move(copy)] {
-    name_this_thread("checkpoints");
+  auto work = [this, step, copy = std::move(copy)] {
     TraceSpan span("write checkpoint", SpanKind::checkpoint);
     span.with("step", step);
     try {
@@ -288,7 +287,12 @@ void CheckpointFolder::save(std::int64_t step, const CheckpointContent& content)
                                               "continues from the last checkpoint.",
                                               checkpoints_.string(), step, sentence(error.what())));
     }
-  });
+  };
+  try {
+    writer_ = start_thread("checkpoints", work);
+  } catch (const Unavailable&) {
+    work();  // then training waits for it
+  }
   metrics().histogram("duet_checkpoint_stall_seconds").observe(stall.seconds());
 }
 

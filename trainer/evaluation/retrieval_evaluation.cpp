@@ -8,6 +8,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "cluster/agreement.h"
 #include "datasets/loader/sample.h"
 #include "trainer/evaluation/retrieval_ranks.h"
 
@@ -25,7 +26,7 @@ struct Share {
 // The one entry of `flags` that says more than "all is well" wins; every rank learns of it.
 enum Condition : std::int64_t { kUsable = 0, kUnreadable = 1, kNotFinite = 2, kPointless = 3 };
 
-Share embed_share(RetrievalNetwork& network, const ImageSource& images, Communicator& communicator) {
+Share embed_share(RetrievalNetwork& network, const ImageSource& images, const Communicator& communicator) {
   Share share;
   std::vector<Tensor> parts;
   const auto device = network.parameters().front().tensor.device();
@@ -91,6 +92,13 @@ Tensor gather(const Share& share, const ImageSource& images, const RetrievalNetw
   }
   communicator.all_reduce(all.data_ptr(), all.numel(), type == at::kDouble ? DataType::float64 : DataType::float32);
   return all;
+}
+
+// Reads and embeds this rank's share. A machine's limit or a disk that one rank meets ends the evaluation on all.
+Share embed(RetrievalNetwork& network, const ImageSource& images, Communicator& communicator) {
+  Share share;
+  on_all_or_none(communicator, [&] { share = embed_share(network, images, communicator); });
+  return share;
 }
 
 std::vector<std::int64_t> usable(std::span<const std::int64_t> condition) {
@@ -211,7 +219,7 @@ RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gal
   at::NoGradGuard no_gradients;
   EvaluationMode evaluation_mode(network);
 
-  const auto photos = embed_share(network, gallery.images, communicator);
+  const auto photos = embed(network, gallery.images, communicator);
   const auto photo_condition =
       agree_on_conditions(photos, gallery.images, communicator, max_bad_fraction, [](std::int64_t) { return true; });
   const auto photo_embeddings = gather(photos, gallery.images, network, communicator);
@@ -223,7 +231,7 @@ RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gal
     return place[static_cast<std::size_t>(queries.truth[static_cast<std::size_t>(query)])] >= 0;
   };
 
-  const auto sketches = embed_share(network, queries.images, communicator);
+  const auto sketches = embed(network, queries.images, communicator);
   const auto sketch_condition = agree_on_conditions(sketches, queries.images, communicator, max_bad_fraction, photo_is_shown);
   auto counts = [&](std::int64_t query) { return sketch_condition[static_cast<std::size_t>(query)] == kUsable && photo_is_shown(query); };
 

@@ -62,7 +62,7 @@ inline constexpr std::int64_t kEvaluationBatch = 32;
 /// Embeds gallery and queries, spread over the ranks (each image once), and ranks them. Collective: every rank calls it with the same
 /// arguments and receives the same result, whatever their number. The network is put into evaluation mode meanwhile; no gradients.
 /// `communicator` moves host memory. Unreadable images are left out with a warning, more than bad_samples_allowed() of them throw
-/// DataError. Throws NumericalError naming the first image whose embedding is not finite.
+/// DataError. Throws NumericalError naming the first image whose embedding is not finite. What it throws, it throws on all ranks.
 RetrievalResult evaluate_retrieval(RetrievalNetwork& network, const Gallery& gallery, const QuerySource& queries,
                                    Communicator& communicator, std::uint64_t seed, double max_bad_fraction = 0.01);
 

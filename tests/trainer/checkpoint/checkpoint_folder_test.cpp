@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tests/no_threads.h"
 
 namespace duet {
 namespace {
@@ -251,6 +252,15 @@ TEST(CheckpointFolder, SaysThatTheDiskIsFullAtTheNextCallAndLosesNothing) {
   });
   EXPECT_EQ(status, 0)
       << "1: no CannotWrite naming step, file and what to do, 2: previous checkpoint lost, 3: litter left, 4: no second try";
+}
+
+TEST(CheckpointFolder, IsWrittenByTheCallerWhereNoThreadIsGranted) {
+  TemporaryFolder run;
+  CheckpointFolder folder(run / "checkpoints", {});
+  const NoThreads none;
+  folder.save(10, content(1));
+  EXPECT_EQ(find_checkpoint(run / "checkpoints").checkpoint->step(), 10);
+  EXPECT_NO_THROW(folder.finish());
 }
 
 TEST(CheckpointFolder, KeepsTheLastTheLandmarksAndTheBest) {

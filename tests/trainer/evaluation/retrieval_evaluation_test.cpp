@@ -112,6 +112,27 @@ TEST(RetrievalEvaluation, EqualsOneImageAtATimeOnOneRank) {
   EXPECT_TRUE(network.training()) << "the network's mode is put back";
 }
 
+// A disk or a limit that one rank alone meets: the others would wait for it in a collective.
+TEST(RetrievalEvaluation, WhatOneRankCannotReadEndsItOnAll) {
+  auto& control = test_world().control();
+  const ImageSource images{.count = 4 * kEvaluationBatch,
+                           .read = [](std::int64_t first, std::int64_t last, std::vector<std::string>&) -> Tensor {
+                             if (first == 3 * kEvaluationBatch) throw CannotWrite("the disk fails");
+                             return at::zeros({last - first, kSide, kSide}, at::kByte);
+                           },
+                           .name = [](std::int64_t i) { return fmt::format("image {}", i); }};
+  const QuerySource queries{.images = images, .truth = std::vector<std::int64_t>(static_cast<std::size_t>(images.count))};
+  RetrievalNetwork network(tiny(), context(at::kFloat));
+  try {
+    evaluate_retrieval(network, {.images = images, .photo = {}}, queries, control, 1);
+    ADD_FAILURE() << "it went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), ExitStatus::cannot_write);
+    EXPECT_THAT(error.what(), testing::HasSubstr("the disk fails"));
+  }
+  EXPECT_EQ(control.all_reduce(std::int64_t{1}), control.size()) << "ranks can still speak with each other";
+}
+
 // Counts what each rank reads: every position once over all ranks, whole batches only.
 TEST(RetrievalEvaluation, EmbedsEachImageOnceOverAllRanks) {
   constexpr std::int64_t kImages = 3 * kEvaluationBatch + 5;

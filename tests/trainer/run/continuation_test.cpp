@@ -8,6 +8,7 @@
 namespace duet {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class Continuation : public testing::Test {
@@ -64,6 +65,23 @@ TEST_F(Continuation, APictureThatCannotBeWrittenEndsNoTraining) {
   Trainer trainer(config, alone.ranks(), {}, {});
   EXPECT_TRUE(trainer.run().complete);
   EXPECT_FALSE(trainer.write_report());
+}
+
+TEST_F(Continuation, PhotosThatAreLostAtTheEndCostTheReportItsPicturesAlone) {
+  copy_data(folder("data"), folder("lost-data"));
+  auto config = Continuation::config("lost");
+  config.data.labelled = folder("lost-data") / "pairs.store";
+  const SelfRanks alone;
+  Trainer trainer(config, alone.ranks(), {}, {});
+  EXPECT_TRUE(trainer.run().complete);
+  for (const auto& shard : std::filesystem::recursive_directory_iterator(folder("lost-data") / "pairs.store" / "shards"))
+    std::filesystem::resize_file(shard, 0);
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(trainer.write_report());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("the report goes without its queries"), HasSubstr("the report goes without its drawings")));
+  EXPECT_THAT(read_file(folder("lost") / "report.html"),
+              AllOf(HasSubstr("The queries are missing"), HasSubstr("The drawings are missing")));
 }
 
 TEST_F(Continuation, AnotherStoreIsRefusedByItsOption) {
