@@ -16,6 +16,8 @@ TEXT
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=launch/granted.sh
+source "$root/launch/granted.sh"
 setup=()
 targets=(duet)
 for argument in "$@"; do
@@ -38,12 +40,11 @@ fi
 # A unit that sees LibTorch takes up to 2 GiB: as many at a time as memory and cores allow.
 jobs=$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo)
 cores=$(nproc)
-if read -r quota period 2>/dev/null </sys/fs/cgroup/cpu.max && [ "$quota" != max ] && [ "$cores" -gt $((quota / period)) ]; then
-  cores=$((quota / period > 1 ? quota / period : 1)) # what the container is granted, not what the machine has
-fi
-if read -r limit 2>/dev/null </sys/fs/cgroup/memory.max && [ "$limit" != max ] && [ "$jobs" -gt $((limit >> 31)) ]; then
-  jobs=$((limit >> 31))
-fi
+# What this job or container is granted, not what the machine has.
+granted=$(granted_cores /proc/self/cgroup /sys/fs/cgroup)
+if [ -n "$granted" ] && [ "$cores" -gt "$granted" ]; then cores=$granted; fi
+granted=$(granted_bytes /proc/self/cgroup /sys/fs/cgroup)
+if [ -n "$granted" ] && [ "$jobs" -gt $((granted >> 31)) ]; then jobs=$((granted >> 31)); fi
 [ "$jobs" -gt "$cores" ] && jobs=$cores
 [ "$jobs" -lt 1 ] && jobs=1
 
