@@ -19,6 +19,7 @@
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/granted_cores.h"
@@ -31,6 +32,13 @@ namespace duet {
 namespace {
 
 constexpr double kControllerSeconds = 10;  // for Slurm's controller to answer
+constexpr double kMessageSeconds = 1;      // of mpirun, which writes it at once
+
+// Nobody may be there to read it any more: no reason to stop.
+void show(const std::string& text) {
+  if (!text.empty()) [[maybe_unused]]
+    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
 
 using Words = std::vector<std::string>;
 using Settings = std::map<std::string, std::string>;
@@ -288,13 +296,23 @@ std::string LauncherWords::take(std::string_view part) {
   std::string others;
   const auto end_line = [&] {
     dashes_ = 0;
-    if (line_.size() >= kRule && line_.find_first_not_of('-') == std::string::npos) {
-      inside_ = !inside_;
-      if (!inside_) text_ += '\n';
-    } else if (inside_ || is_remark(line_)) {
-      if (text_.size() < 16384) text_ += line_ + '\n';
+    const bool rule = line_.size() >= kRule && line_.find_first_not_of('-') == std::string::npos;
+    line_ += '\n';
+    if (rule && inside_) {
+      if (text_.size() < 16384) text_ += said_ + '\n';
+      held_.clear();
+      said_.clear();
+      inside_ = false;
+    } else if (rule) {
+      held_ = line_;
+      inside_ = true;
+    } else if (inside_) {
+      held_ += line_;
+      said_ += line_;
+    } else if (is_remark(line_)) {
+      if (text_.size() < 16384) text_ += line_;
     } else {
-      others += line_ + '\n';
+      others += line_;
     }
     line_.clear();
     passing_ = false;
@@ -312,13 +330,24 @@ std::string LauncherWords::take(std::string_view part) {
       others += letter;
     } else {
       line_ += letter;
-      if (inside_ || line_.find_first_not_of('-') == std::string::npos || (line_[0] == '[' && line_.size() < kLongestRemark)) continue;
+      if (inside_) {
+        if (held_.size() + line_.size() > kLongestMessage) others += release();
+        continue;
+      }
+      if (line_.find_first_not_of('-') == std::string::npos || (line_[0] == '[' && line_.size() < kLongestRemark)) continue;
       others += line_;  // neither a rule of dashes nor a remark: no reason to hold it back
       line_.clear();
       passing_ = true;
     }
   }
   return others;
+}
+
+std::string LauncherWords::release() {
+  passing_ = passing_ || !line_.empty();
+  inside_ = false;
+  said_.clear();
+  return std::exchange(held_, {}) + std::exchange(line_, {});
 }
 
 std::optional<int> LauncherWords::first_rank_to_end() const {
@@ -377,19 +406,24 @@ bool LaunchedRanks::ended() {
   return ended_;
 }
 
-void LaunchedRanks::pass_output_on(double seconds) {
+bool LaunchedRanks::pass_output_on(double seconds) {
   pollfd readable{.fd = output_, .events = POLLIN, .revents = 0};
-  if (::poll(&readable, 1, static_cast<int>(seconds * 1000)) <= 0) return;
   char part[65536];
-  const auto count = ::read(output_, part, sizeof part);
-  if (count <= 0) {
-    if (count == 0) ::usleep(static_cast<useconds_t>(seconds * 1e6));  // all have closed it
-    return;
+  const bool is_there = ::poll(&readable, 1, static_cast<int>(seconds * 1000)) > 0;
+  const auto count = is_there ? ::read(output_, part, sizeof part) : 0;
+  if (count > 0) {
+    quiet_.restart();
+    show(words_.take({part, static_cast<std::size_t>(count)}));
+    return true;
   }
-  const auto text = words_.take({part, static_cast<std::size_t>(count)});
-  // Nobody may be there to read it any more: no reason to stop.
-  if (!text.empty()) [[maybe_unused]]
-    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+  if (quiet_.seconds() > kMessageSeconds) show(words_.release());
+  if (is_there && count == 0) ::usleep(static_cast<useconds_t>(seconds * 1e6));  // all have closed it
+  return false;
+}
+
+void LaunchedRanks::pass_rest_on() {
+  for (int parts = 0; parts < 100 && pass_output_on(0); ++parts) continue;
+  show(words_.release());
 }
 
 std::string LaunchedRanks::launcher_path() const {

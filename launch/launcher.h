@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "cluster/allocation.h"
 
 namespace duet {
@@ -24,11 +25,14 @@ enum class Launcher {
 /// UsageError for another name, and for srun outside of an allocation.
 Launcher launcher_named(const std::string& name, const std::optional<Allocation>& allocation);
 
-/// Takes mpirun's own messages, which stand between rules of dashes or behind "[host:process]", out of what it passes on of its ranks.
+/// Takes mpirun's own messages, which stand between two rules of dashes or behind "[host:process]", out of what it passes on of its ranks.
+/// What follows a rule is held back until the second one shows whose it is.
 class LauncherWords {
  public:
   /// The next part of its output; returns what is to be shown at once, unchanged.
   std::string take(std::string_view part);
+  /// What was held back, to be shown after all: nothing more comes, or not for a while.
+  std::string release();
   /// The messages so far.
   const std::string& text() const { return text_; }
   /// The rank which, as they say, ended first or was killed.
@@ -36,7 +40,10 @@ class LauncherWords {
 
  private:
   std::string text_, line_;
+  std::string held_;  ///< from a rule on, which is part of it unless it was shown behind a progress line
+  std::string said_;  ///< the same without the rule
   static constexpr std::size_t kRule = 20;
+  static constexpr std::size_t kLongestMessage = 8192;
   std::size_t dashes_ = 0;  ///< at the end of what came last
   bool inside_ = false;     ///< between two rules
   bool passing_ = false;    ///< the rest of this line is shown as it comes
@@ -58,7 +65,10 @@ class LaunchedRanks {
   int status() const { return status_; }
 
   /// Shows on standard error what the ranks say there, and keeps the launcher's own words; waits for some at most so long, or for a signal.
-  void pass_output_on(double seconds);
+  /// Returns whether there were some.
+  bool pass_output_on(double seconds);
+  /// The same with all that is there; no more is expected.
+  void pass_rest_on();
   const LauncherWords& words() const { return words_; }
   /// The file that was executed.
   std::string launcher_path() const;
@@ -79,6 +89,7 @@ class LaunchedRanks {
   std::optional<Allocation> allocation_;
   std::string step_name_;  ///< by which the allocation's steps that are ours are known
   LauncherWords words_;
+  Stopwatch quiet_;  ///< since they said something
   int output_ = -1;  ///< reads what launcher and ranks write to standard error
   pid_t process_ = -1;
   int status_ = 0;

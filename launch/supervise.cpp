@@ -235,7 +235,7 @@ int supervise(const SuperviseOptions& options) {
   LaunchedRanks ranks(options.launcher, command, options.ranks, environment_of_ranks());
   const auto ended = watch(options, ranks);
   ranks.end_now();
-  ranks.pass_output_on(0);
+  ranks.pass_rest_on();
   if (!RunLock::has_successor(options.run_folder)) remove_scrape_targets(options.run_folder);  // killed ranks leave it behind
   return static_cast<int>(verdict(options, ended, ranks));
 }

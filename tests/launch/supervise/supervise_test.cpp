@@ -156,6 +156,21 @@ TEST(LauncherWords, AreTakenOutOfWhatRanksSay) {
   }
 }
 
+TEST(LauncherWords, AreThoseBetweenTwoRulesOnly) {
+  const std::string rule(40, '-');
+  LauncherWords words;
+  EXPECT_EQ(words.take("duet: a\n" + rule + "\nduet: b\n[n:1] c\n 5 %"), "duet: a\n");
+  EXPECT_EQ(words.release(), rule + "\nduet: b\n[n:1] c\n 5 %");
+  EXPECT_EQ(words.take(" 6 %\nduet: d\n"), " 6 %\nduet: d\n");
+  EXPECT_EQ(words.text(), "");
+  std::string many;
+  for (int line = 0; line < 1000; ++line) many += fmt::format("duet: line {}\n", line);
+  EXPECT_EQ(words.take(rule + "\n" + many) + words.release(), rule + "\n" + many);
+  EXPECT_EQ(words.take(rule + "\nnoticed\n" + rule + "\n"), "");
+  EXPECT_EQ(words.release(), "");
+  EXPECT_EQ(words.text(), "noticed\n\n");
+}
+
 TEST_F(Supervise, AnErrorBeforeTheRunBeganKeepsItsStatus) { EXPECT_EQ(run("usage"), 64); }
 
 TEST_F(Supervise, EachStopSignalLetsAllRanksSave) {
