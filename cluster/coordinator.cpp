@@ -54,20 +54,22 @@ Coordinator::Coordinator(Communicator& control, DirectiveSource* source, std::fu
   DUET_CHECK(control_.rank() != 0 || source_, "rank 0 decides, so it needs a source of directives");
 }
 
+std::string agreed_stop_reason(Communicator& control) {
+  for (auto& reason : control.all_gather_strings(stop_requested() ? stop_reason() : "")) {
+    if (!reason.empty()) return reason;
+  }
+  return "";
+}
+
 Directive Coordinator::next() {
-  // A signal may have reached some ranks only.
-  const auto reasons = control_.all_gather_strings(stop_requested() ? stop_reason() : "");
+  const auto reason = agreed_stop_reason(control_);  // a signal may have reached some ranks only
   Json message;
   if (control_.rank() == 0) {
-    metrics().gauge("duet_ranks_alive").set(static_cast<double>(reasons.size()));
+    metrics().gauge("duet_ranks_alive").set(control_.size());
     ClusterState state;
     state.seconds = clock_.seconds();
-    for (const auto& reason : reasons) {
-      if (!reason.empty() && !state.stop_requested) {
-        state.stop_requested = true;
-        state.stop_reason = reason;
-      }
-    }
+    state.stop_requested = !reason.empty();
+    state.stop_reason = reason;
     try {
       if (newest_generation_) state.newest_generation = newest_generation_();
       message = {{"state", to_json(state)}, {"directive", to_json(source_->decide(state))}};

@@ -47,6 +47,9 @@ class DirectiveSource {
   virtual Directive decide(const ClusterState& state) = 0;
 };
 
+/// Why the first of the ranks that are asked to stop was (stop_reason()); empty where none is. Collective.
+std::string agreed_stop_reason(Communicator& control);
+
 /// Makes every rank do the same: rank 0 decides, all receive. Main thread only; all ranks call next() at the same points.
 class Coordinator {
  public:

@@ -241,7 +241,7 @@ struct Trainer::Impl : DirectiveSource {
       log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
       for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
       if (stop && step + 1 < directive.steps) {
-        stop_text = "asked to stop";
+        stop_text = agreed_stop_reason(ranks.control);
         return false;
       }
     }

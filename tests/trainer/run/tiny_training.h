@@ -51,7 +51,7 @@ inline void train(const TrainingConfig& config, const Ranks& ranks, std::set<std
     const auto outcome = trainer.run();
     clear_stop_request();
     if (!outcome.complete) {
-      ASSERT_NE(outcome.stop_reason, "");
+      ASSERT_EQ(outcome.stop_reason, "a test");
       continue;
     }
     EXPECT_TRUE(stops.empty()) << "the run never came to step " << *stops.begin();
