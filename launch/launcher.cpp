@@ -65,12 +65,12 @@ Settings settings_for(Launcher launcher, int ranks, const std::optional<Allocati
        "none"},  // mpirun would bind a rank with all its threads to one core; ranks share out the cores themselves
       {"OMPI_MCA_mpi_yield_when_idle", "1"},  // waiting ranks leave the cores to compute threads
   };
+  if (!neighbours_memory_is_readable()) values["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none";
   if (launcher == Launcher::local) {
     const int cores = available_cores();
     values["OMP_NUM_THREADS"] = std::to_string(std::max(1, cores / ranks));
-    values["OMPI_MCA_btl"] = "self,vader";  // one host: shared memory only, no sockets
-    values["OMPI_MCA_regx"] = "naive";      // packs no names of hosts, and so takes those with an underscore
-    if (!neighbours_memory_is_readable()) values["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none";
+    values["OMPI_MCA_btl"] = "self,vader";              // one host: shared memory only, no sockets
+    values["OMPI_MCA_regx"] = "naive";                  // packs no names of hosts, and so takes those with an underscore
     values["OMPI_MCA_plm"] = "isolated";                // nothing is started elsewhere, so no ssh is needed
     if (allocation) values["OMPI_MCA_ras"] = "^slurm";  // not the allocation's other nodes
     if (ranks > cores) values["OMPI_MCA_rmaps_base_oversubscribe"] = "1";

@@ -3,8 +3,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,6 +32,7 @@ class Supervise : public testing::Test {
   int run(const std::string& behaviour, int ranks = 2, double grace_seconds = 30) {
     testing::internal::CaptureStderr();
     const int status = supervise({.ranks = ranks,
+                                  .launcher = launcher,
                                   .run_folder = folder.path(),
                                   .program = SUPERVISED_RANK,
                                   .arguments = {behaviour, folder.path()},
@@ -69,6 +75,7 @@ class Supervise : public testing::Test {
   }
   const TemporaryFolder folder;
   std::filesystem::path mpirun;
+  Launcher launcher = Launcher::local;
   std::string said;
 };
 
@@ -139,6 +146,33 @@ TEST_F(Supervise, SpaceOfTheDeadIsTakenBackAndThatOfTheLivingStays) {
   EXPECT_TRUE(std::filesystem::exists(living));
   ::close(lock);
   std::filesystem::remove(living);
+}
+
+/// From here on no process of this one's may read the memory of another, as in many a container.
+void forbid_reading_of_memory() {
+  sock_filter steps[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program = {std::size(steps), steps};
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) ::_exit(2);
+}
+
+// Open MPI would try for each message, fail, and say so.
+TEST_F(Supervise, WhereNeighboursMemoryIsClosedOpenMpiIsToldSo) {
+  for (const auto with : {Launcher::local, Launcher::mpirun}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      forbid_reading_of_memory();
+      launcher = with;
+      run_under("echo copies by $OMPI_MCA_btl_vader_single_copy_mechanism >&2; exit 1\n");
+      ::_exit(said.find("copies by none") != std::string::npos ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0) << "with launcher " << static_cast<int>(with);
+    std::filesystem::remove_all(folder / "bin");
+  }
 }
 
 TEST(LauncherWords, AreTakenOutOfWhatRanksSay) {
