@@ -70,7 +70,7 @@ struct GeneratorConfig {
   int mixtures = 20;
   int max_steps = 100;          ///< longest drawing, in offsets
   double simplify_epsilon = 3;  ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
-  std::string simplify_distance = "segment";
+  std::string simplify_distance = "segment";  ///< … from the segment between the points kept, or from the "line" through them
   std::int64_t batch = 64;          ///< global
   std::int64_t stroke_steps = 0;    ///< steps on data.strokes
   std::int64_t pair_steps = 20000;  ///< steps on labelled pairs
