@@ -82,5 +82,31 @@ TEST(InterruptionBeforeTraining, LeavesNothingHalfDone) {
   EXPECT_TRUE(program.processes().empty());
 }
 
+// Over an allocation's nodes. USR2 saves; TERM to all processes at once, as scancel sends it, leaves no time for that, but ends all and
+// leaves a run that continues (docs/slurm.md).
+TEST(InterruptionUnderMpirun, Usr2SavesAndTermToAllEnds) {
+  const TinyRun tiny;
+  const auto command = tiny.train(endless() + Words{"--ranks", "2", "--launcher", "mpirun"});
+  std::int64_t saved = 0;
+  for (const int number : {SIGUSR2, SIGTERM}) {
+    Child program(command, {.environment = {{"OMPI_MCA_rmaps_base_oversubscribe", "1"}}});
+    wait_for_steps(program, tiny, saved + 8);
+    if (number == SIGUSR2) {
+      program.send(number);
+    } else {
+      for (const auto process : program.processes()) ::kill(process, number);
+    }
+    const auto outcome = program.wait();
+    EXPECT_EQ(outcome.status, number == SIGUSR2 ? 75 : 76) << outcome;
+    EXPECT_THAT(outcome.error, HasSubstr("continues"));
+    EXPECT_TRUE(program.processes().empty());
+    if (number == SIGUSR2) {
+      saved = tiny.steps().back().at("total_step").get<std::int64_t>();
+      EXPECT_EQ(tiny.latest().filename(), fmt::format("step-{:08}", saved));
+    }
+  }
+  EXPECT_GE(tiny.latest().filename(), fmt::format("step-{:08}", saved)) << "what was saved before is still there";
+}
+
 }  // namespace
 }  // namespace duet
