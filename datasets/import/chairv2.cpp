@@ -33,6 +33,7 @@ constexpr const char* kTwice = "sketch is named twice";
 constexpr int kSmallest = 8;  // pixels; the longer side of ChairV2's sketches is 190
 
 constexpr const char* kPresent = "photo is in the store already";
+constexpr const char* kNameTaken = "another photo of this name is in the store; rename this one, or import into a store of its own";
 
 constexpr KnownRelease kReleases[] = {
     {"ChairV2, coordinate file", 952, 323, 300, 100},     {"ChairV2, PNG download", 964, 311, 300, 100},
@@ -154,7 +155,10 @@ class Import {
   void note_photos_present() {
     if (!options_.target.append) return;
     const auto view = Store::open(options_.target.store)->view("all");
-    for (std::int64_t i = 0; i < view.photo_count(); ++i) present_.insert(view.photo_info(i).id);
+    for (std::int64_t i = 0; i < view.photo_count(); ++i) {
+      const auto photo = view.photo_info(i);
+      present_.emplace(photo.id, photo.hash);
+    }
   }
 
   void group_keys() {
@@ -200,12 +204,19 @@ class Import {
         for (const auto& sketch : sketches) report_.leave_out(kNoPhotoFile, arrays_.key(sketch.index));
         sketches.clear();
       } else if (present_.contains(photo->first)) {
-        report_.leave_out(kPresent, photo->first, fmt::format("with {} sketches", sketches.size()));
+        report_.leave_out(reason_against(photo->first), photo->first, fmt::format("with {} sketches", sketches.size()));
         sketches.clear();
       }
       leave_out_unusable(photo->second);
       photo = sketches.empty() ? photos_.erase(photo) : std::next(photo);
     }
+  }
+
+  /// Why a photo of a name that the store holds is left out: by its looks it is that photo, or it is another one.
+  const char* reason_against(const std::string& name) const {
+    const auto prepared = prepare_photo(files_.at(name), options_.photo);
+    if (!prepared.fault.empty()) return kBadPhoto;
+    return hamming_distance(prepared.hash, present_.at(name)) <= kLookAlikeDistance ? kPresent : kNameTaken;
   }
 
   /// Sketches that are none, and those of another split than their photo. Each is converted here and again when it is written: keeping
@@ -328,7 +339,7 @@ class Import {
   StoreWriter writer_;
   PickledArrays arrays_;
   std::map<std::string, std::filesystem::path> files_;
-  std::set<std::string> present_;
+  std::map<std::string, std::uint64_t> present_;  // id → hash
   CanvasCheck canvas_;
   std::map<std::string, PhotoSketches> photos_;
   bool source_validates_ = false;

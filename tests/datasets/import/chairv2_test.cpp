@@ -327,6 +327,21 @@ TEST_F(Chairv2, AnExistingStoreIsRefusedUnlessAppendedTo) {
   EXPECT_EQ(Store::newest_generation(folder_ / "out.store"), 2);
 }
 
+TEST_F(Chairv2, AnotherPhotoOfANameInTheStoreIsNotTakenForThatPhoto) {
+  photos({"a", "b"});
+  import(PickleBuilder().add("/train/a_1", kSketch).add("/train/b_1", kSketch));
+  write_png(folder_ / "photo/a.png", picture(7));
+  write_text(folder_ / "coordinates",
+             PickleBuilder().add("/train/a_1", kSketch).add("/train/b_1", kSketch).add("/train/c_1", kSketch).finish());
+  write_png(folder_ / "photo/c.png", picture(2));
+  auto more = options();
+  more.target.append = true;
+  const auto report = import_chairv2(more);
+  EXPECT_EQ(report.left_out("photo is in the store already"), 1) << "b";
+  EXPECT_THAT(report.text(), HasSubstr("another photo of this name is in the store")) << "a";
+  EXPECT_EQ(view().photo_count(), 3);
+}
+
 TEST_F(Chairv2, AFullDiskLeavesNoStoreAndSaysSo) {
   photos({"a", "b"});
   write_text(folder_ / "coordinates", PickleBuilder().add("/train/a_1", kSketch).add("/train/b_1", kSketch).finish());
