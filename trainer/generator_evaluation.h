@@ -4,9 +4,9 @@
 
 namespace duet {
 
-/// How well a view's photos are found by sketches that the generator draws of them (method.md §9.2, 2): each of the view's photos that has
-/// sketches is drawn `samples` times, each with a latent of its own, greedily, and looked for among all of them by `judge`.
-/// Collective; every rank gets the same result. Photos that cannot be read are left out, as in evaluate_retrieval().
+/// How well a view's photos are found by sketches that the generator draws of them (docs/method.md §9.2): each of the view's photos that
+/// has sketches is drawn `samples` times, each with a latent of its own, greedily, and looked for among all of them by `judge`. Collective;
+/// every rank gets the same result. Photos that cannot be read are left out, as in evaluate_retrieval().
 RetrievalResult evaluate_generator(const PhaseContext& context, RetrievalNetwork& judge, const StoreView& view, int samples);
 
 /// The generator's sketches of the view's first photos (not flipped), at most `photos` of them, `samples` each; the same as

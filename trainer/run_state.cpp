@@ -11,7 +11,7 @@
 namespace duet {
 namespace {
 
-// The published code's first moment for G, pix2pix's for D (method.md §3.5, §4).
+// The published code's first moment for G, pix2pix's for D (docs/method.md §3.5, §4).
 constexpr double kGeneratorBeta = 0.5;
 
 // The learner of the generator's own fit, on strokes and pairs.

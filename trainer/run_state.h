@@ -21,7 +21,7 @@ class RunState {
   /// generator's own fit. A phase stays valid until one of another stage is asked for.
   Phase& phase(const std::string& stage, const std::string& name);
 
-  /// F, average, teacher, G, D, moments, places. Names of files: architecture.md §3.6.
+  /// F, average, teacher, G, D, moments, places. Names of files: docs/architecture.md §4.4.
   CheckpointContent content() const;
   void restore(const Checkpoint& checkpoint);
 

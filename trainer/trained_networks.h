@@ -17,7 +17,7 @@ class TrainedNetworks {
   TrainedNetworks(const TrainingConfig& config, const Checkpoint& checkpoint, const std::string& weights, const Ranks& ranks,
                   const Device& device);
 
-  /// Human sketches of a view against its photos (method.md §9.1). Collective.
+  /// Human sketches of a view against its photos (docs/method.md §9.1). Collective.
   RetrievalResult evaluate(const StoreView& view);
   /// Sketches that the generator draws of the view's photos, `samples` each, judged by the retrieval network. Collective. Throws UsageError
   /// without a generator.

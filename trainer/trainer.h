@@ -26,8 +26,8 @@ struct TrainingOutcome {
   std::string stop_reason;  ///< why, when not complete
 };
 
-/// A training run from wherever its folder stands to its end, or to the first request to stop (architecture.md §2). One object a rank; all
-/// ranks make it and call run() together.
+/// A training run from wherever its folder stands to its end, or to the first request to stop (docs/architecture.md §3). One object a rank;
+/// all ranks make it and call run() together.
 class Trainer {
  public:
   /// Opens the stores, builds the networks and restores the newest checkpoint that verifies. Throws UsageError, DataError, InputMissing

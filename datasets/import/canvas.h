@@ -22,8 +22,8 @@ struct SourceCanvas {
   static SourceCanvas from(const std::string& text);
 };
 
-/// One factor and a shift so that the longer side is 190 and the middle lies at (128, 128), as in ChairV2 (method.md §1.2). False when the
-/// drawing has no extent.
+/// One factor and a shift so that the longer side is 190 and the middle lies at (128, 128), as in ChairV2 (docs/method.md §1.2). False when
+/// the drawing has no extent.
 bool fit_to_canvas(Sketch& sketch);
 
 /// The sketch on the 256 canvas. Throws DataError when it has no extent and is to be fitted.

@@ -19,7 +19,7 @@ struct QuickdrawOptions {
 };
 
 /// Writes a store of kind strokes. A drawing is scaled so that its longer side is 190 and centred at (128, 128) of the 256 canvas, as the
-/// sketches of ChairV2 are (method.md §1.2); times are dropped. Id: "<word>/<key_id>". About one in twenty, by its id, goes to split
+/// sketches of ChairV2 are (docs/method.md §1.2); times are dropped. Id: "<word>/<key_id>". About one in twenty, by its id, goes to split
 /// 'validation', the others to 'train': the same drawing always to the same.
 /// Streams: a line is at most 4 MiB; memory grows by at most 48 bytes a drawing, for telling drawings that come twice.
 /// A second drawing of a key gets "#" and 16 digits behind its id, and is pointed out.

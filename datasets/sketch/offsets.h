@@ -18,7 +18,7 @@ struct Offset {
   bool operator==(const Offset&) const = default;
 };
 
-/// method.md §3.6, steps 4 and 6: Δ_t = P_{t+1} − P_t over the whole list (jumps between strokes included), in pixels, with the pen of
+/// docs/method.md §3.6, steps 4 and 6: Δ_t = P_{t+1} − P_t over the whole list (jumps between strokes included), in pixels, with the pen of
 /// point t+1; the last one has Pen::end. N points give N − 1 offsets, one point gives none; the place of the first point is lost.
 std::vector<Offset> to_offsets(std::span<const SketchPoint> sketch);
 
@@ -28,8 +28,9 @@ enum class Placement {
   stretched,  ///< each axis by itself to [30, 225]: the published code's way, which loses the aspect ratio; drawn with Rounding::truncate
 };
 
-/// method.md §3.9. N offsets give N + 1 points: the origin, then one after each offset (also after the one with Pen::end; what follows that
-/// one is ignored). All in float64, one rounding an operation, in this order (a kernel elsewhere must do the same to draw the same pixels):
+/// docs/method.md §3.9. N offsets give N + 1 points: the origin, then one after each offset (also after the one with Pen::end; what follows
+/// that one is ignored). All in float64, one rounding an operation, in this order (a kernel elsewhere must do the same to draw the same
+/// pixels):
 ///   x_0 = 0,  x_{t+1} = x_t + double(dx_t) · scale;   low, high = smallest and largest x;
 ///   centred:    factor = 190 / max(high_x − low_x, high_y − low_y), or 1 where that is zero;  x' = (x − (low + high) / 2) · factor + 128
 ///   stretched:  x' = (x − low) / (high − low) · 195 + 30, or 127.5 where the axis has no extent

@@ -14,7 +14,7 @@
 namespace duet {
 namespace {
 
-constexpr double kSimplifyEpsilon = 3;  // method.md §3.6 step 2
+constexpr double kSimplifyEpsilon = 3;  // docs/method.md §3.6 step 2
 
 // A sum of at most this many shards' counts, each below 2^40, cannot overflow.
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 40;

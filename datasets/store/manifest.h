@@ -23,8 +23,8 @@ struct ShardEntry {
   ShardStructure structure;
 };
 
-/// Sums over all Δx and Δy of the sketches of split 'train', after rounding and simplification with ε = 3 (method.md §3.6 steps 1, 2, 4 and
-/// 5). Kept as sums, so that an appended generation continues them.
+/// Sums over all Δx and Δy of the sketches of split 'train', after rounding and simplification with ε = 3 (docs/method.md §3.6 steps 1, 2,
+/// 4 and 5). Kept as sums, so that an appended generation continues them.
 struct OffsetStatistics {
   std::int64_t count = 0;  ///< of values: two an offset
   double sum = 0;

@@ -27,7 +27,7 @@ struct QuerySource {
   std::vector<std::int64_t> truth;
 };
 
-/// The distinct photos of a view's sketches, in the view's order (method.md §9.1), resized to side × side.
+/// The distinct photos of a view's sketches, in the view's order (docs/method.md §9.1), resized to side × side.
 /// photo: index in the view, by gallery position.
 struct Gallery {
   ImageSource images;
@@ -39,7 +39,7 @@ Gallery gallery_of(const StoreView& view, int side);
 /// photo then has a twin, and a tie counts against it. Photos that cannot be read are not looked at.
 std::vector<std::vector<std::string>> same_photos(const StoreView& view, const Gallery& gallery);
 
-/// Every sketch of the view, as the human raster of method.md §3.9 at side × side. dark_on_white: the polarity the network was trained
+/// Every sketch of the view, as the human raster of docs/method.md §3.9 at side × side. dark_on_white: the polarity the network was trained
 /// with. sketch i of the result is sketch i of the view.
 QuerySource sketches_of(const StoreView& view, const Gallery& gallery, int side, bool dark_on_white);
 

@@ -15,7 +15,7 @@ struct Interval {
   double high = 0;
 };
 
-/// The field's figures (method.md §9.1, §9.3), percent, never without the counts that they were taken over.
+/// The field's figures (docs/method.md §9.1, §9.3), percent, never without the counts that they were taken over.
 struct RetrievalMetrics {
   std::int64_t queries = 0;
   std::int64_t gallery = 0;

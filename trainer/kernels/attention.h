@@ -8,7 +8,7 @@ struct AttentionSizes {
   std::int64_t positions, channels, width;
 };
 
-/// Attention of one photo at one step (method.md §3.3, paper Eq. 2):
+/// Attention of one photo at one step (docs/method.md §3.3, paper Eq. 2):
 ///   e_p = Σ_a score_a · tanh(keys_pa + state_a),  alpha = softmax(e),  context = Σ_p alpha_p · map_p.
 /// keys [positions, width], map [positions, channels], state and score [width] → alpha [positions], context [channels].
 void attend(const AttentionSizes& sizes, const float* keys, const float* map, const float* state, const float* score, float* alpha,

@@ -5,7 +5,7 @@ namespace duet {
 
 // Sizes throughout: n photos, P positions of the map (h'·w'), C its channels, A width of the attention, H of the LSTM, T steps.
 
-/// Weights of attention and LSTM (method.md §3.2, §3.3). The score has no bias: the softmax over positions would cancel it.
+/// Weights of attention and LSTM (docs/method.md §3.2, §3.3). The score has no bias: the softmax over positions would cancel it.
 struct DecoderWeights {
   Tensor state_weight;  ///< W_S [A, H]
   Tensor state_bias;    ///< [A]
@@ -28,8 +28,8 @@ struct DecoderState {
   Tensor cell;    ///< [n, H]
 };
 
-/// One step of method.md §3.2 and §3.3 in plain tensor operations: attends with the old hidden state, then steps the LSTM on [attended,
-/// point]. point: [n, 5]. Any device, differentiable.
+/// One step of docs/method.md §3.2 and §3.3 in plain tensor operations: attends with the old hidden state, then steps the LSTM on
+/// [attended, point]. point: [n, 5]. Any device, differentiable.
 DecoderState decoder_step(const DecoderPhotos& photos, const DecoderState& state, const Tensor& point, const DecoderWeights& weights);
 
 /// All steps under teacher forcing: inputs [n, T, 5] are the points before each step, constants. lengths: [n] int64 on the CPU, 1 … T, the

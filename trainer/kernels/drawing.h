@@ -3,7 +3,7 @@
 
 namespace duet {
 
-/// How a drawing is made (method.md §3.8).
+/// How a drawing is made (docs/method.md §3.8).
 struct DrawOptions {
   double temperature = 0;  ///< 0: greedy. Else logits of mixture and pen are divided by it and deviations multiplied by its root
   std::int64_t max_steps = 100;
@@ -19,7 +19,7 @@ struct Drawing {
   Tensor hidden;   ///< [n, T, H] state that each step was drawn from, zero behind the last; undefined unless kept
 };
 
-/// The layer from hidden state to pen logits and mixture, M components (method.md §3.4).
+/// The layer from hidden state to pen logits and mixture, M components (docs/method.md §3.4).
 struct OutputWeights {
   Tensor weight;  ///< [6M + 3, H]
   Tensor bias;    ///< [6M + 3]

@@ -38,7 +38,7 @@ Statistics global_statistics(const Tensor& input, Communicator& ranks) {
   return joined;
 }
 
-/// Normalises with statistics of all ranks; backward as in Ioffe and Szegedy 2015, §3, with its two sums taken over all ranks.
+/// Normalises with statistics of all ranks; backward as in Ioffe and Szegedy 2015, section 3, with its two sums taken over all ranks.
 class GlobalBatchNorm : public torch::autograd::Function<GlobalBatchNorm> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias, Tensor running_mean,

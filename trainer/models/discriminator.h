@@ -5,7 +5,8 @@
 
 namespace duet {
 
-/// D of method.md §4, pix2pix's patch discriminator on (photo, raster of a sketch): is this a pair of a photo and a human's sketch of it?
+/// D of docs/method.md §4, pix2pix's patch discriminator on (photo, raster of a sketch): is this a pair of a photo and a human's sketch of
+/// it?
 ///
 /// Both inputs are scaled to [-1, 1] (pix2pix's range; the polarity of the rasters is kept) and stacked to six channels, the raster three
 /// times. When image_side of the configuration is set and differs from the images' side, they are averaged over areas down (or up) to it.

@@ -8,7 +8,7 @@
 
 namespace duet {
 
-/// G of method.md §3: photo → vector sketch. Backbone → latent; attention over the map and an LSTM draw step by step.
+/// G of docs/method.md §3: photo → vector sketch. Backbone → latent; attention over the map and an LSTM draw step by step.
 ///
 /// Parameters: backbone.… (torchvision's keys), latent_mean, latent_log_variance, initial_state, attention.convolution, attention.state,
 /// attention.score, lstm, output. Buffer offset_scale: pixels of the 256 canvas a unit of the drawn offsets.

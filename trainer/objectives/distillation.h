@@ -11,7 +11,7 @@ enum class DistillationForm { absolute, squared };
 /// "absolute" or "squared", as joint.distillation_form says it. Throws UsageError.
 DistillationForm distillation_form(const std::string& name);
 
-/// Relative distillation of each pair (method.md §6, paper Eq. 6): |d_T − d|, or its square, d the student's distance of the pair.
+/// Relative distillation of each pair (docs/method.md §6, paper Eq. 6): |d_T − d|, or its square, d the student's distance of the pair.
 /// teacher_distance: [n], constant; student_distance: [n], from pair_distance(). Returns [n]; its mean over labelled and pseudo pairs is
 /// L_KD.
 Tensor distillation_terms(const Tensor& teacher_distance, const Tensor& student_distance, DistillationForm form);

@@ -4,7 +4,7 @@
 
 namespace duet {
 
-/// Each sketch's cross entropy against all photos of the global batch (method.md §2.8):
+/// Each sketch's cross entropy against all photos of the global batch (docs/method.md §2.7):
 ///   −log( exp(s_i·p_i/τ) / Σ_j exp(s_i·p_j/τ) ),  j over row i itself and all rows that show another photo.
 /// Other sketches of the same photo bring that photo into the batch again; these rows are masked out, being no negatives.
 /// sketch, photo: [n, d], L2-normalised, gathered from all ranks; rows: n entries. Returns [n].

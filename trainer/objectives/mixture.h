@@ -3,8 +3,8 @@
 
 namespace duet {
 
-/// The distribution of the next step (method.md §3.4), as the output layer gives it: mixture of M bivariate normals for the offset, three
-/// pen states. Leading dimensions are any.
+/// The distribution of the next step (docs/method.md §3.4), as the output layer gives it: mixture of M bivariate normals for the offset,
+/// three pen states. Leading dimensions are any.
 struct MixtureOutput {
   Tensor pen;                       ///< [..., 3] logits: touching, lifted, end
   Tensor weight;                    ///< [..., M] logits of π
@@ -31,7 +31,7 @@ struct DrawnStep {
 /// Mean of the component with the largest π; the most probable pen. Ties go to the first.
 DrawnStep greedy_step(const MixtureOutput& output);
 
-/// Drawn at a temperature (method.md §3.8). noise: [..., 4]: uniform for the component (the first whose cumulated π exceeds it), two
+/// Drawn at a temperature (docs/method.md §3.8). noise: [..., 4]: uniform for the component (the first whose cumulated π exceeds it), two
 /// normals (x from the first; y from ρ·first + √(1 − ρ²)·second), uniform for the pen.
 DrawnStep sampled_step(const MixtureOutput& output, double temperature, const Tensor& noise);
 

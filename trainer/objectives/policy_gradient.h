@@ -4,7 +4,7 @@
 
 namespace duet {
 
-/// log π of each drawing (method.md §7): Σ over its drawn steps of log p(offset) + log p(pen); the end step counts with its pen only.
+/// log π of each drawing (docs/method.md §7): Σ over its drawn steps of log p(offset) + log p(pen); the end step counts with its pen only.
 /// output: the distributions the steps were drawn from, [n, T, ...]: from the stored hidden states through the output layer, which thereby
 /// is all that receives gradient. offsets: [n, T, 2], pen: [n, T] int64, length: [n] int64, as drawn; constants. Returns [n].
 Tensor drawing_log_likelihood(const MixtureOutput& output, const Tensor& offsets, const Tensor& pen, const Tensor& length);

@@ -5,7 +5,7 @@
 
 namespace duet {
 
-// The generator's variational loss, method.md §3.5 with its recommendations. Functions give one value a sample, so that a rank can add up
+// The generator's variational loss, docs/method.md §3.5. Functions give one value a sample, so that a rank can add up
 // its share of the global batch: N ranks then compute what one would.
 
 /// Each sequence's −(1/T) Σ_t [ log p(Δ_t) where the step is not the end + log p(pen_t) ], over its T = length steps, the end included.

@@ -5,7 +5,7 @@
 
 namespace duet {
 
-/// D alone on human and generated pairs, before its scores count (method.md §4): else the certainty weights begin at chance.
+/// D alone on human and generated pairs, before its scores count (docs/method.md §4): else the certainty weights begin at chance.
 class DiscriminatorWarmup : public Phase {
  public:
   DiscriminatorWarmup(const PhaseContext& context, Learner& learner);

@@ -5,7 +5,8 @@
 
 namespace duet {
 
-/// G on drawings with the variational loss (method.md §3.5): on strokes, whose own rasters are the photos (§3.7), or on labelled pairs.
+/// G on drawings with the variational loss (docs/method.md §3.5): on strokes, whose own rasters are the photos (docs/method.md §3.7), or on
+/// labelled pairs.
 class GeneratorFit : public Phase {
  public:
   /// `stream`: strokes or generator_pairs. `learner`: of generator.trained_parameters().

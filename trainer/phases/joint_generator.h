@@ -6,9 +6,9 @@
 
 namespace duet {
 
-/// One step of G in the joint loop (method.md §7, §8.3; paper Eq. 8–9): the variational loss on labelled pairs, and REINFORCE on labelled
-/// and pool photos with F and D, as they stand, as critics. The policy gradient reaches the output layer only; the variational loss what
-/// joint.generator_scope says. Both gradients are clipped apart.
+/// One step of G in the joint loop (docs/method.md §7, §8.3; paper Eq. 8–9): the variational loss on labelled pairs, and REINFORCE on
+/// labelled and pool photos with F and D, as they stand, as critics. The policy gradient reaches the output layer only; the variational
+/// loss what joint.generator_scope says. Both gradients are clipped apart.
 class JointGenerator : public Phase {
  public:
   /// `learner`: of output_parameters() (last_layer) or trained_parameters() (all), its optimiser without clipping.

@@ -103,7 +103,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
   const auto n_labelled = labelled.size();
   const auto n_pool = pool ? pool->plain.size() : 0;
 
-  // ω is a constant of this step, by D as it is before its own update (method.md §5).
+  // ω is a constant of this step, by D as it is before its own update (docs/method.md §5).
   Tensor certainty;
   if (pool && joint.certainty > 0) {
     const Autocast autocast(context_.device);

@@ -6,8 +6,8 @@
 
 namespace duet {
 
-/// One step of F and D in the joint loop (method.md §8.2, §8.3; paper Eq. 5–7): labelled pairs, pseudo pairs weighted by D's certainty,
-/// distillation from the teacher; then D on the same pairs.
+/// One step of F and D in the joint loop (docs/method.md §8.2, §8.3; paper Eq. 5–7): labelled pairs, pseudo pairs weighted by D's
+/// certainty, distillation from the teacher; then D on the same pairs.
 ///
 /// G is fixed for k_r steps, so their pseudo sketches are drawn at once, at the first of them. A resumed run draws the same block again:
 /// place() says where the pool's stream stood before it.

@@ -32,13 +32,13 @@ class Autocast {
   bool on_, before_;
 };
 
-/// The networks of a run (method.md §0): F, its average and its frozen teacher, G, D. Those a configuration has no use for are null.
+/// The networks of a run (docs/method.md §1.1): F, its average and its frozen teacher, G, D. Those a configuration has no use for are null.
 struct Networks {
   /// Built, with the weights and initial networks that the configuration names; equal on all ranks. Throws as load_weights.
   Networks(const TrainingConfig& config, Communicator* statistics, const Device& device);
 
   /// Where the joint stage begins: F becomes its average, where there is one, and goes on from there; a copy is frozen as teacher
-  /// (method.md §6), if anything is to be distilled or a generator to be judged.
+  /// (docs/method.md §6), if anything is to be distilled or a generator to be judged.
   void begin_joint();
   /// Makes the teacher's network, its weights still to be filled (from a checkpoint).
   void make_teacher();

@@ -20,7 +20,7 @@ struct StepSamples {
   std::int64_t pseudo_sketches = 0;  ///< drawn by the generator; those of a block count evenly over its steps
 };
 
-/// One kind of training step (architecture.md §2). Owns neither schedule nor communication beyond its networks' reducers.
+/// One kind of training step (docs/architecture.md §3). Owns neither schedule nor communication beyond its networks' reducers.
 class Phase {
  public:
   virtual ~Phase() = default;

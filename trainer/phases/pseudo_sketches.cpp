@@ -21,7 +21,7 @@ std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, 
         throw NumericalError(
             "the generator drew a point that is not finite. Lower generator.learning_rate, or resume from an earlier checkpoint.");
       }
-      // The stretching variant truncates where the centred one rounds (method.md §3.9).
+      // The stretching variant truncates where the centred one rounds (docs/method.md §3.9).
       if (stretched) point.x = std::trunc(point.x), point.y = std::trunc(point.y);
     }
     sketches.push_back(std::move(sketch));

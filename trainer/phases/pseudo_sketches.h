@@ -19,11 +19,11 @@ struct DrawPurpose {
   std::span<const std::int64_t> position;  ///< one a row
 };
 
-/// Draws a sketch for each map: z from its posterior, then greedily or at `temperature` (method.md §3.8). Without gradient.
+/// Draws a sketch for each map: z from its posterior, then greedily or at `temperature` (docs/method.md §3.8). Without gradient.
 PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const DrawPurpose& purpose, double temperature,
                              bool keep_hidden);
 
-/// The drawn steps put on the canvas as joint.placement says (method.md §3.9).
+/// The drawn steps put on the canvas as joint.placement says (docs/method.md §3.9).
 std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement);
 
 /// As networks see them: uint8 [n, side, side] on the run's device, in the run's polarity.

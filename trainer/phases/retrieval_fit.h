@@ -5,7 +5,7 @@
 
 namespace duet {
 
-/// F on labelled pairs (method.md §2.3, §2.5), and its average of weights.
+/// F on labelled pairs (docs/method.md §2.3, §2.5), and its average of weights.
 class RetrievalFit : public Phase {
  public:
   RetrievalFit(const PhaseContext& context, Learner& learner);

@@ -55,7 +55,7 @@ BatchOptions Streams::options_of(StreamName name) const {
       options.by_sketch = options.sequences = true;
       options.photos = options.view.store().kind() == StoreKind::pairs;
       options.rasters = !options.photos;
-      options.ink_dark_on_white = true;  // pseudo photos are dark on white (method.md §3.7)
+      options.ink_dark_on_white = true;  // pseudo photos are dark on white (docs/method.md §3.7)
       break;
     case StreamName::generator_pairs:
     case StreamName::joint_pairs:

@@ -39,7 +39,7 @@ struct PhaseSteps {
   bool ends_stage = false;
 };
 
-/// The curriculum and the alternation of the joint stage (method.md §8): a pure function, the same on every rank.
+/// The curriculum and the alternation of the joint stage (docs/method.md §8): a pure function, the same on every rank.
 ///   strokes → pairs → retrieval → joint: warm-up of D, then k_r steps of {F, D} and k_g steps of G in turn.
 /// A phase all of whose terms have coefficient zero is left out, and the joint stage ends with its last retrieval step's cycle.
 class Schedule {

@@ -13,7 +13,7 @@
 namespace duet {
 namespace {
 
-/// method.md §3.9 word for word: a 2-D array, one pixel after the other, then the dilation in a second array.
+/// docs/method.md §3.9 word for word: a 2-D array, one pixel after the other, then the dilation in a second array.
 std::vector<std::uint8_t> slow_reference(const Sketch& sketch, const RasterOptions& options) {
   const long side = options.side;
   std::vector<std::uint8_t> ink(side * side, 0);

@@ -71,7 +71,7 @@ TEST(SyntheticPhoto, ShowsAThingInTheMiddleOfALightGround) {
 }
 
 TEST(SyntheticSketch, HasTheMeasuresOfHumanOnes) {
-  // ChairV2 (method.md §1.2): median 107 points in 10 strokes, the longer side 190 px, centred.
+  // ChairV2 (docs/method.md §1.2): median 107 points in 10 strokes, the longer side 190 px, centred.
   for (const auto kind : kKinds) {
     std::vector<std::size_t> points, strokes, simplified;
     for (int index = 0; index < 120; ++index) {

@@ -4,7 +4,7 @@
 
 namespace duet {
 
-/// A small decoder with random weights, and the same mathematics as plain loops over doubles, written from method.md §3.2 to §3.4.
+/// A small decoder with random weights, and the same mathematics as plain loops over doubles, written from docs/method.md §3.2 to §3.4.
 struct DecoderCase {
   std::int64_t photos, positions, channels, width, hidden, mixtures;
   DecoderPhotos seen;

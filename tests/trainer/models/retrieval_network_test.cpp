@@ -34,7 +34,7 @@ Tensor named(const Module& module, const std::string& name) {
   return {};
 }
 
-/// method.md §2.1 and 2.2 in plain loops, from the backbone's map on.
+/// docs/method.md §2.1 and §2.2 in plain loops, from the backbone's map on.
 std::vector<double> slow_embedding(const Tensor& map, const Tensor& attention, bool average, const Tensor& weight, const Tensor& bias) {
   auto channels = map.size(0), positions = map.size(1) * map.size(2);
   auto flat = map.reshape({channels, positions});

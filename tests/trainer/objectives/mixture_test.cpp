@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kMixtures = 3;
 
-/// method.md §3.4 in linear space, as it stands there; raw is one row of the output layer.
+/// docs/method.md §3.4 in linear space, as it stands there; raw is one row of the output layer.
 double density(const std::vector<double>& raw, double dx, double dy) {
   double total = 0, sum = 0;
   for (int j = 0; j < kMixtures; ++j) total += std::exp(raw[3 + j]);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "tests/trainer/run/tiny_training.h"
 
-// A straight run equals an interrupted one bit for bit (architecture.md §3.6), with one process.
+// A straight run equals an interrupted one bit for bit (docs/architecture.md §4.3), with one process.
 namespace duet {
 namespace {
 

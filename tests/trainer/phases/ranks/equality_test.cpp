@@ -7,8 +7,8 @@
 #include "trainer/run_state.h"
 #include "trainer/training_data.h"
 
-// N ranks compute what one would, in every phase, in float64 (architecture.md §3.5). Every rank does the whole global batch alone as well
-// and compares. Then each reduction is taken out in turn, and the equality must fail.
+// N ranks compute what one would, in every phase, in float64 (docs/architecture.md §4.1). Every rank does the whole global batch alone as
+// well and compares. Then each reduction is taken out in turn, and the equality must fail.
 namespace duet {
 namespace {
 
