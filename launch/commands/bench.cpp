@@ -128,8 +128,8 @@ int bench_raster(std::span<const std::string> args) {
   const auto rounds = fastest_rate(seconds, [&] {
     for (const auto& sketch : sketches) rasterize(sketch, raster, canvas);
   });
-  return print_figures(options,
-               {{"sketches_per_second", rounds * static_cast<double>(sketches.size())}, {"sketches", sketches.size()}, {"threads", 1}});
+  return print_figures(
+      options, {{"sketches_per_second", rounds * static_cast<double>(sketches.size())}, {"sketches", sketches.size()}, {"threads", 1}});
 }
 
 int bench_loader(std::span<const std::string> args) {
