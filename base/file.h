@@ -33,8 +33,8 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit_byt
 /// for a symbolic link too.
 void append_line(const std::filesystem::path& file, std::string_view line);
 
-/// Throws CannotCreate when `file` is a symbolic link: what is appended to, or begun anew, under a name of this program must not fall
-/// elsewhere.
+/// Throws CannotCreate when `file` is a symbolic link: what is appended to, or begun anew,
+/// under a name of this program must not fall elsewhere.
 void refuse_link(const std::filesystem::path& file);
 
 /// "runs/first" of "runs/first/", as completion in a shell writes it: so that filename() is the folder's name.
@@ -43,8 +43,8 @@ std::string without_trailing_slash(std::string path);
 /// Flushes a file, or a folder's entries, to the disk. Throws CannotWrite.
 void sync_path(const std::filesystem::path& path);
 
-/// A name inside `folder`, taken from an untrusted file. Throws DataError when it would leave the folder (absolute, '..', a separator's
-/// tricks).
+/// A name inside `folder`, taken from an untrusted file. Throws DataError when it would leave the folder (absolute, '..',
+/// a separator's tricks).
 std::filesystem::path path_inside(const std::filesystem::path& folder, const std::string& name);
 
 /// A folder of its own under the system's temporary folder, removed with everything in it on destruction.

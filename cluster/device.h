@@ -40,8 +40,8 @@ class DeviceBackend {
   virtual std::unique_ptr<Communicator> make_communicator(Communicator& control, const std::string& name, double timeout_seconds) = 0;
 };
 
-/// Where libduet_cuda.so lies. Throws Unavailable when this program was built without the CUDA toolkit. A machine without a GPU can tell,
-/// too.
+/// Where libduet_cuda.so lies. Throws Unavailable when this program was built without the CUDA toolkit.
+/// A machine without a GPU can tell, too.
 std::filesystem::path cuda_plugin();
 
 /// Loads libduet_cuda.so from beside the program, and with it ATen's CUDA backend. Throws Unavailable saying what is missing: the plugin

@@ -4,8 +4,8 @@
 
 namespace duet {
 
-// The two 16-bit formats as MPI carries them: widened for arithmetic, rounded to nearest even afterwards. Infinities and NaN survive both
-// ways.
+// The two 16-bit formats as MPI carries them: widened for arithmetic, rounded to nearest even afterwards.
+// Infinities and NaN survive both ways.
 
 inline float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 

@@ -224,8 +224,7 @@ void MpiCommunicator::give_up(const Call& call) const {
     missing = static_cast<int>(peers_.size()) < size_ ? "a rank of another host" : "none of them; the transfer itself hangs";
   throw RankLost(
       "{} number {} on '{}' ({} bytes) did not end within {:g} s on rank {} of {}. Missing: {}. The run can be continued from its last "
-      "checkpoint; "
-      "if the rank was only slow, raise cluster.timeout_seconds.",
+      "checkpoint; if the rank was only slow, raise cluster.timeout_seconds.",
       call.operation, call.number, name_, call.bytes, timeout_seconds_, rank_, size_, missing);
 }
 

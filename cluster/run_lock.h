@@ -41,8 +41,8 @@ class RunLock {
   /// Does a process hold the lock? False for a folder that is not there, and where the file system does not show locks of other hosts.
   static bool is_held(const std::filesystem::path& run_folder);
 
-  /// Does a later start of this very Slurm job own the folder? What its ranks left there is then not for this process to remove. Never
-  /// throws.
+  /// Does a later start of this very Slurm job own the folder? What its ranks left there is then not for this process to remove.
+  /// Never throws.
   static bool has_successor(const std::filesystem::path& run_folder) noexcept;
 
   std::int64_t token() const { return token_; }

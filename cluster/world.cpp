@@ -39,8 +39,7 @@ void require_all_that_were_started(int seen) {
   if (started.empty() || started == std::to_string(seen)) return;
   throw Unavailable(
       "the launcher {} started {} ranks that do not see each other: this one sees {}. It belongs to another MPI than the Open MPI that "
-      "this "
-      "program was built with; put that one's mpirun first in PATH. None of the ranks trains.",
+      "this program was built with; put that one's mpirun first in PATH. None of the ranks trains.",
       environment("DUET_STARTED_BY"), started, seen);
 }
 
@@ -141,8 +140,8 @@ bool World::State::failed() const {
 
 World::~World() {
   if (!state_->mpi) return;
-  // Finalising waits for all ranks. When this one leaves because of an error the others may never come; the launcher sees it go and ends
-  // them.
+  // Finalising waits for all ranks. When this one leaves because of an error the others may never come;
+  // the launcher sees it go and ends them.
   if (std::uncaught_exceptions() > 0 || state_->failed()) {
     for (auto& concern : state_->concerns) static_cast<void>(concern.release());  // a thread of theirs may still hang in MPI
     return;

@@ -90,12 +90,12 @@ ParsedOptions parse(const CommandLine& line, std::span<const std::string> args);
 std::string help_text(const CommandLine& line);
 
 /// A command made of parts (`duet store info`): runs the part named by the first argument. `command` is the words before it ("store", or ""
-/// for the program). No argument or --help: HelpRequested with the list of parts. Throws UsageError with the nearest name for an unknown
-/// one.
+/// for the program). No argument or --help: HelpRequested with the list of parts.
+/// Throws UsageError with the nearest name for an unknown one.
 int run_part(const std::string& command, const std::string& description, std::span<const Command> parts, std::span<const std::string> args);
 
-/// The whole program for `arguments` (without the program's name): what it throws ends as "duet COMMAND: message" on standard error and a
-/// status.
+/// The whole program for `arguments` (without the program's name): what it throws ends as "duet COMMAND:
+/// message" on standard error and a status.
 int run_program(std::span<const Command> commands, std::span<const std::string> arguments);
 
 /// What a user is told of an exception: memory or threads that the machine does not grant are no defect, what is not ours else is one.

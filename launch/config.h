@@ -61,8 +61,8 @@ ResolvedConfig config_from(const ParsedOptions& options);
 std::string config_help();
 std::string config_markdown();
 
-/// A file that is shipped with the program ("slurm/train.sbatch"), in share/duet/ beside it or beside one of the folders above. Throws
-/// InputMissing.
+/// A file that is shipped with the program ("slurm/train.sbatch"), in share/duet/ beside it or beside one of the folders above.
+/// Throws InputMissing.
 std::filesystem::path find_shipped(const std::filesystem::path& name);
 
 /// The file of a preset ("quickstart"), looked for beside the program (configs/, ../share/duet/configs/) and in the source tree; or the

@@ -62,8 +62,8 @@ struct HttpServer::State {
   int port = 0;
   mg_context* context = nullptr;
 
-  // Civetweb looks at its stop flag every two seconds, or when a connection comes: so one is made, else every run would end two seconds
-  // late.
+  // Civetweb looks at its stop flag every two seconds, or when a connection comes: so one is made,
+  // else every run would end two seconds late.
   ~State() {
     if (context == nullptr) return;
     std::atomic<bool> stopped = false;

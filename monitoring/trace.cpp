@@ -172,8 +172,8 @@ struct Trace::State {
 
 namespace {
 
-// The trace that spans go to. A span that ends while it stops must find it alive or gone, hence the lock; it is taken only for recorded
-// ones.
+// The trace that spans go to. A span that ends while it stops must find it alive or gone, hence the lock;
+// it is taken only for recorded ones.
 std::mutex current_mutex;
 Trace* current = nullptr;
 std::atomic<TraceMirror*> current_mirror{nullptr};

@@ -5,8 +5,8 @@
 namespace duet {
 
 // What a training run is told, by section; launch/config.cpp binds every field to its option, help text and environment variable.
-// Defaults are the paper's (docs/method.md), unless the comment says otherwise. Enumerations are strings here, checked by the
-// table.
+// Defaults are the paper's (docs/method.md), unless the comment says otherwise. Enumerations are strings here,
+// checked by the table.
 
 struct RunConfig {
   std::string folder;  ///< runs/NAME; created, or continued when it holds checkpoints of the same configuration

@@ -49,8 +49,7 @@ std::vector<std::vector<Sketch>> sketches_of_photos(const PhaseContext& context,
       if (++unreadable > bad_samples_allowed(limit, view.photo_count())) {
         throw DataError(
             "{}, split '{}': {} of the {} photos that sketches were to be drawn of cannot be read, more than the {:g} of the split's {} "
-            "that "
-            "data.max_bad_fraction admits. `duet store verify` lists them.",
+            "that data.max_bad_fraction admits. `duet store verify` lists them.",
             view.store().path().string(), view.split(), unreadable, photo + 1, limit, view.photo_count());
       }
     }

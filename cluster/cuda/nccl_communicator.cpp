@@ -185,8 +185,7 @@ void NcclCommunicator::watch() {
     } else if (state == cudaErrorNotReady && oldest->since.seconds() > timeout_seconds_) {
       fail(
           fmt::format("{} did not end within {:g} s on rank {} of {}: a rank is missing. The run can be continued from its last "
-                      "checkpoint; if the rank was "
-                      "only slow, raise cluster.timeout_seconds.",
+                      "checkpoint; if the rank was only slow, raise cluster.timeout_seconds.",
                       oldest->subject, timeout_seconds_, rank_, size_));
     } else if (state != cudaErrorNotReady && state != cudaSuccess) {
       fail(fmt::format("{}: CUDA reports '{}'.", oldest->subject, cudaGetErrorString(state)));

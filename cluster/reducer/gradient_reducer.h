@@ -60,16 +60,16 @@ class GradientReducer {
 
   /// Collective. Afterwards every gradient is the sum over ranks, the same bits on all of them.
   /// Throws on all ranks alike: NumericalError naming rank and parameter when a gradient was not finite before it was sent (or, with bf16
-  /// or fp16, when it did not survive the transport); InternalError naming rank and parameter when one got no gradient. RankLost as
-  /// Communicator.
+  /// or fp16, when it did not survive the transport); InternalError naming rank and parameter when one got no gradient.
+  /// RankLost as Communicator.
   void finish();
   /// Gives up what arm() started without sending anything more; only when the step failed on all ranks, or before leaving.
   void disarm();
 
   /// Parameter names in the agreed order; empty before the first finish().
   std::vector<std::string> order() const;
-  /// Before arm(), with what order() said in the run that is resumed (may be empty). Throws DataError unless it names exactly these
-  /// parameters.
+  /// Before arm(), with what order() said in the run that is resumed (may be empty).
+  /// Throws DataError unless it names exactly these parameters.
   void set_order(const std::vector<std::string>& names);
 
   const ReducerStatistics& statistics() const;

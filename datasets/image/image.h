@@ -28,8 +28,8 @@ struct Image {
   bool operator==(const Image&) const = default;
 };
 
-/// What a file may ask for. Checked against its header before any memory is taken for its pixels: a file of 100 bytes can claim 65,000 x
-/// 65,000.
+/// What a file may ask for. Checked against its header before any memory is taken for its pixels:
+/// a file of 100 bytes can claim 65,000 x 65,000.
 struct ImageLimits {
   int max_side = 20'000;
   std::int64_t max_pixels = 100'000'000;
@@ -53,8 +53,8 @@ std::vector<std::byte> encode_png(const Image& image);
 /// To exactly width x height. Shrinking averages over all the pixels that fall together (no aliasing), enlarging is bicubic.
 Image resize(const Image& image, int width, int height);
 
-/// Keeps the aspect ratio; the longer side becomes `side`, the shorter one at least 1. An image that is already no larger is returned as it
-/// is.
+/// Keeps the aspect ratio; the longer side becomes `side`, the shorter one at least 1.
+/// An image that is already no larger is returned as it is.
 Image fit_longest_side(const Image& image, int side);
 
 }  // namespace duet

@@ -68,8 +68,8 @@ void on_error(j_common_ptr jpeg) {
   std::longjmp(reader.fault, 1);
 }
 
-/// Which warnings leave the pixels whole: oddities of headers, bytes that belong to nothing, and scans of a progressive file in an unusual
-/// order.
+/// Which warnings leave the pixels whole: oddities of headers, bytes that belong to nothing,
+/// and scans of a progressive file in an unusual order.
 void on_message(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   auto& reader = reader_of(jpeg);

@@ -8,8 +8,8 @@
 
 namespace duet {
 
-/// Bounds on what a pickle may ask of this program. The defaults are at least twenty times what the largest known coordinate file (ShoeV2)
-/// needs.
+/// Bounds on what a pickle may ask of this program.
+/// The defaults are at least twenty times what the largest known coordinate file (ShoeV2) needs.
 struct PickleLimits {
   std::uint64_t file_bytes = std::uint64_t{1} << 30;
   std::int64_t objects = 2'000'000;  ///< numbers, strings, tuples, arrays … made while reading

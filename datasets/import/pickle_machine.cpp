@@ -52,8 +52,8 @@ const char* name_of(Kind kind) {
 using Reference = std::uint32_t;
 
 /// Objects refer to one another by number and are freed together: cycles and deep nesting are harmless. They live in a deque, so that a
-/// reference to one outlives the making of others, and no call copies its arguments: a file could name the same million of them a million
-/// times.
+/// reference to one outlives the making of others, and no call copies its arguments:
+/// a file could name the same million of them a million times.
 struct Object {
   Kind kind = Kind::none;
   std::int64_t number = 0;      ///< boolean, integer, callable; array: place in PickleContent::arrays

@@ -57,8 +57,8 @@ struct Batch {
 /// name; excluded and too long ones are replaced silently. One caller at a time.
 class BatchStream {
  public:
-  /// Throws UsageError naming the option that makes no sense with the store: rows per rank 0, sketches asked of a pool, a view without
-  /// records.
+  /// Throws UsageError naming the option that makes no sense with the store: rows per rank 0, sketches asked of a pool,
+  /// a view without records.
   explicit BatchStream(BatchOptions options);
   ~BatchStream();
   BatchStream(const BatchStream&) = delete;

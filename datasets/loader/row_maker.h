@@ -11,8 +11,8 @@
 
 namespace duet {
 
-/// Makes one row of a batch at a time, as BatchOptions describe it. A pure function of (options, sample) but for its buffers. One object a
-/// thread.
+/// Makes one row of a batch at a time, as BatchOptions describe it. A pure function of (options, sample) but for its buffers.
+/// One object a thread.
 class RowMaker {
  public:
   /// `options` are borrowed, and read anew for each row.

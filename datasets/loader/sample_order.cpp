@@ -52,8 +52,8 @@ std::uint64_t Permutation::decipher(std::uint64_t value) const {
 }
 
 std::int64_t Permutation::operator()(std::int64_t index) const {
-  // Values at and past the length are stations on the cycle that the permutation of the power of two makes; at least half of all values are
-  // inside.
+  // Values at and past the length are stations on the cycle that the permutation of the power of two makes;
+  // at least half of all values are inside.
   auto value = encipher(static_cast<std::uint64_t>(index));
   while (value >= length_) value = encipher(value);
   return static_cast<std::int64_t>(value);

@@ -29,13 +29,13 @@ enum class Placement {
 };
 
 /// docs/method.md §3.9. N offsets give N + 1 points: the origin, then one after each offset (also after the one with Pen::end; what follows
-/// that one is ignored). All in float64, one rounding an operation, in this order (a kernel elsewhere must do the same to draw the same
-/// pixels):
+/// that one is ignored). All in float64, one rounding an operation,
+/// in this order (a kernel elsewhere must do the same to draw the same pixels):
 ///   x_0 = 0,  x_{t+1} = x_t + double(dx_t) · scale;   low, high = smallest and largest x;
 ///   centred:    factor = 190 / max(high_x − low_x, high_y − low_y), or 1 where that is zero;  x' = (x − (low + high) / 2) · factor + 128
 ///   stretched:  x' = (x − low) / (high − low) · 195 + 30, or 127.5 where the axis has no extent
-/// pen is 1 after lifted and end, and on the last point. Not rounded: rasterize() does that. `scale` is the generator's offset scale (1 for
-/// pixels).
+/// pen is 1 after lifted and end, and on the last point. Not rounded: rasterize() does that.
+/// `scale` is the generator's offset scale (1 for pixels).
 Sketch from_offsets(std::span<const Offset> offsets, double scale, Placement placement);
 
 }  // namespace duet

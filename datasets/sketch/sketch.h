@@ -20,8 +20,8 @@ static_assert(sizeof(SketchPoint) == 3 * sizeof(double), "stored as rows of thre
 
 using Sketch = std::vector<SketchPoint>;
 
-/// Bounds for what comes from files: they keep every later computation's time and integers bounded. (Real sketches have some hundred
-/// points.)
+/// Bounds for what comes from files: they keep every later computation's time and integers bounded.
+/// (Real sketches have some hundred points.)
 inline constexpr std::size_t kMaxSketchPoints = 100'000;
 inline constexpr double kMaxCoordinate = 1e6;
 

@@ -29,8 +29,8 @@ class Hdf5Handle {
 };
 
 /// To be held around every use of the library: builds without its thread-safe option exist, and the others serialise their callers anyway.
-/// Silences the library's error stacks for this thread (the setting is per thread) and keeps it from loading filter plug-ins: shards are
-/// untrusted.
+/// Silences the library's error stacks for this thread (the setting is per thread) and keeps it from loading filter plug-ins:
+/// shards are untrusted.
 class Hdf5Lock {
  public:
   Hdf5Lock();

@@ -20,8 +20,8 @@ inline constexpr std::int64_t kMaxIdBytes = 1024;
 inline constexpr std::int64_t kMaxPhotoBytes = 256 << 20;
 inline constexpr std::int64_t kMaxPhotoSide = 20'000;
 
-/// A photo on its way into a store. `bytes` are borrowed for the call: a JPEG file's bytes, or width·height·3 values in a store of raw
-/// photos.
+/// A photo on its way into a store. `bytes` are borrowed for the call: a JPEG file's bytes,
+/// or width·height·3 values in a store of raw photos.
 struct PhotoRecord {
   std::string id;  ///< the last part of the source's key; UTF-8, at most kMaxIdBytes, not empty
   std::string split = "train";

@@ -12,8 +12,8 @@
 namespace duet {
 
 /// The beginning of a shard's file, up to the first dataset's values: all that the HDF5 library itself interprets. HDF5 1.10 crashes on
-/// some damaged files, so this is verified before the library sees them. bytes 0: not known, not verified (a shard that other software
-/// wrote).
+/// some damaged files, so this is verified before the library sees them. bytes 0: not known,
+/// not verified (a shard that other software wrote).
 struct ShardStructure {
   std::int64_t bytes = 0;
   std::uint64_t checksum = 0;
@@ -45,8 +45,8 @@ class ShardWriter {
   };
 
   /// Writes and syncs `file`, which must not exist; returns size and checksums of the file. Sketches are put in the order of their photos,
-  /// those of one photo in the order in which they came. Throws CannotWrite naming the file; what was written of it stays for the caller to
-  /// remove.
+  /// those of one photo in the order in which they came. Throws CannotWrite naming the file;
+  /// what was written of it stays for the caller to remove.
   Written write(const std::filesystem::path& file);
 
  private:

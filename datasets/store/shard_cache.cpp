@@ -15,8 +15,8 @@ std::shared_ptr<const ShardReader> ShardCache::get(std::size_t number) {
     const std::lock_guard lock(mutex_);
     if (auto shard = known()) return shard;
   }
-  // Opened without the lock, so that readers of other shards need not wait for the disk; two threads may open the same one, the first is
-  // kept.
+  // Opened without the lock, so that readers of other shards need not wait for the disk; two threads may open the same one,
+  // the first is kept.
   auto opened = open_(number);
   std::shared_ptr<const ShardReader> closed;  // released after the lock
   const std::lock_guard lock(mutex_);

@@ -25,8 +25,8 @@ class Store : public std::enable_shared_from_this<Store> {
  public:
   static constexpr std::size_t kOpenShards = 128;
 
-  /// The newest generation unless one is named. Throws InputMissing (no store there, no such generation) or DataError (damaged, newer
-  /// format).
+  /// The newest generation unless one is named. Throws InputMissing (no store there, no such generation) or DataError (damaged,
+  /// newer format).
   /// `open_shards`: how many stay open; one is enough for who reads in order.
   static std::shared_ptr<const Store> open(const std::filesystem::path& path, std::optional<std::int64_t> generation = {},
                                            std::size_t open_shards = kOpenShards);

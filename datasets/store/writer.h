@@ -44,8 +44,8 @@ class StoreWriter {
   StoreKind kind() const;
   const StoreOptions& options() const;
 
-  /// Writes what is buffered, then the manifest; the generation exists once this returns. Once only. Throws DataError when nothing was
-  /// added.
+  /// Writes what is buffered, then the manifest; the generation exists once this returns. Once only.
+  /// Throws DataError when nothing was added.
   Manifest commit(const Json& provenance);
 
  private:

@@ -211,8 +211,8 @@ Sketch draw_sketch(const Thing& thing, KeyedRandom& random) {
   const DepthMap depth(thing.solid, view, kPaper);
   auto lines = without_doubles(join(visible_pieces(thing.solid, view, depth), hand.round_corners, random), hand.same_line);
 
-  // Few people draw everything: some line of every part nearly always, other long ones mostly, short ones rarely, never more than about
-  // fifteen.
+  // Few people draw everything: some line of every part nearly always, other long ones mostly, short ones rarely,
+  // never more than about fifteen.
   std::array<int, kParts> lines_of_part{};
   std::vector<double> importance;
   std::vector<std::size_t> order;

@@ -50,8 +50,8 @@ class DepthMap {
   std::vector<float> nearness_;
 };
 
-/// Calls `shade(pixel index, nearness, weight of corner 0, 1, 2)` for every pixel of a side × side picture whose middle lies in the
-/// triangle.
+/// Calls `shade(pixel index, nearness, weight of corner 0, 1,
+/// 2)` for every pixel of a side × side picture whose middle lies in the triangle.
 template <typename Shade>
 void fill_triangle(const Projected& a, const Projected& b, const Projected& c, int side, Shade shade) {
   const double area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);

@@ -28,8 +28,8 @@ using SynthProgress = std::function<void(std::int64_t done, std::int64_t total)>
 /// Writes out/pairs.store, out/pool.store and out/strokes.store, each as far as asked for, through datasets/store. Memory is constant in
 /// their sizes. The same options give the same samples, and more of one sort leaves the others as they were. Ids are "chair-0000000042",
 /// "chair-test-…", "chair-pool-…", "chair-strokes-…"; a photo's sketches are "<photo id>_1", "_2", ….
-/// Throws UsageError naming an option out of range, CannotCreate, CannotWrite. What `progress` throws passes through; no store is left
-/// then.
+/// Throws UsageError naming an option out of range, CannotCreate, CannotWrite. What `progress` throws passes through;
+/// no store is left then.
 void write_synthetic(const SynthOptions& options, const SynthProgress& progress = {});
 
 }  // namespace duet

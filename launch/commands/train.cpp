@@ -40,8 +40,7 @@ int run_train(std::span<const std::string> args) {
            "mpirun -n 4 duet train --config my.cfg --run.folder runs/big", "duet train --config chairs-cpu --print-config > my.cfg"},
       .notes =
           "TERM, INT, USR2 and HUP save and leave with status 75; the same command continues. `duet train --print-config` prints every "
-          "option "
-          "(section.key) with its value and where it came from; docs/configuration.md explains them."};
+          "option (section.key) with its value and where it came from; docs/configuration.md explains them."};
   add_config_options(line);
   line.options.add_options()("ranks", po::value<int>(),
                              "start and supervise this many ranks; in a Slurm batch script: as many as it has tasks")(

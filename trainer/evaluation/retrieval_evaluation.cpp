@@ -15,8 +15,8 @@
 namespace duet {
 namespace {
 
-// Rows on this rank of what all ranks compute together: whole batches, dealt out in turn, so that a batch is the same for any number of
-// ranks.
+// Rows on this rank of what all ranks compute together: whole batches, dealt out in turn,
+// so that a batch is the same for any number of ranks.
 struct Share {
   std::vector<std::int64_t> positions;
   Tensor embeddings;  ///< [positions, d], host

@@ -16,8 +16,8 @@ struct DecoderWeights {
   Tensor bias_hh;       ///< [4H]
 };
 
-/// What the decoder sees of its photos. `keys` is the convolution of the map (bias included), computed once: it does not depend on the
-/// step.
+/// What the decoder sees of its photos. `keys` is the convolution of the map (bias included), computed once:
+/// it does not depend on the step.
 struct DecoderPhotos {
   Tensor map;   ///< [n, P, C] contiguous
   Tensor keys;  ///< [n, P, A] contiguous

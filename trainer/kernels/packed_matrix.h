@@ -45,8 +45,8 @@ class PackedMatrix {
   /// Rows of the buffers below: `count` rounded up to whole blocks.
   static std::int64_t padded_rows(std::int64_t count) { return (count + kBlock - 1) / kBlock * kBlock; }
 
-  /// Brings rows [count, inputs()] (row stride `stride`) into the order that multiply() reads. interleaved: padded_rows(count) · inputs()
-  /// values.
+  /// Brings rows [count, inputs()] (row stride `stride`) into the order that multiply() reads. interleaved:
+  /// padded_rows(count) · inputs() values.
   void interleave(const Scalar* rows, std::int64_t count, std::int64_t stride, Scalar* interleaved) const;
 
   /// result[r, o] = bias[o] + Σ_k rows[r, k] · weight[o, k]. rows: `count` interleaved rows; bias: padded_outputs(); result:

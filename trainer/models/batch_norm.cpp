@@ -18,8 +18,8 @@ struct Statistics {
 double values_per_channel(const Tensor& input) { return static_cast<double>(input.numel() / input.size(1)); }
 
 /// Mean and variance over all ranks. Each rank's are joined by the rule of Chan, Golub and LeVeque: squares are centred on the rank's own
-/// mean before they are summed, so that nothing cancels when the mean is large. One collective; every rank does the same sum in the same
-/// order.
+/// mean before they are summed, so that nothing cancels when the mean is large. One collective;
+/// every rank does the same sum in the same order.
 Statistics global_statistics(const Tensor& input, Communicator& ranks) {
   auto channels = input.size(1);
   auto [mean, variance] = at::batch_norm_update_stats(input, {}, {}, 0);

@@ -35,8 +35,8 @@ class Generator : public Module {
   /// The output layer on hidden states [..., hidden].
   MixtureOutput output(const Tensor& hidden) const;
 
-  /// Draws without gradient; see DrawOptions and Drawing. noise: drawing_noise() of at least options.max_steps steps; undefined when
-  /// greedy.
+  /// Draws without gradient; see DrawOptions and Drawing. noise: drawing_noise() of at least options.max_steps steps;
+  /// undefined when greedy.
   Drawing draw(const Tensor& map, const Tensor& z, const DrawOptions& options, const Tensor& noise) const;
 
   /// W_y and b_y: all that the policy gradient trains.

@@ -34,8 +34,8 @@ class Convolution : public Module {
 
 enum class Activation { none, relu, relu6 };
 
-/// Convolution, batch normalisation, activation. Where the normalisation is a fixed map (frozen or evaluation), it is folded into the
-/// convolution.
+/// Convolution, batch normalisation, activation. Where the normalisation is a fixed map (frozen or evaluation),
+/// it is folded into the convolution.
 class ConvolutionNorm : public Module {
  public:
   struct Names {

@@ -6,8 +6,8 @@ namespace duet {
 
 class Communicator;
 
-/// What every network is built with. `seed` and `scope` key the initial weights, so that these depend on neither rank, thread nor order of
-/// construction.
+/// What every network is built with. `seed` and `scope` key the initial weights, so that these depend on neither rank,
+/// thread nor order of construction.
 struct NetworkContext {
   at::ScalarType dtype = at::kFloat;  ///< float32, or float64 for proofs of equality
   at::Device device = at::kCPU;
@@ -51,8 +51,8 @@ class Module {
   /// Moves and converts the floating tensors. Gradients are dropped; do it before optimisers and reducers take hold.
   void to(at::Device device, at::ScalarType dtype);
 
-  /// Takes the values of a network of the same shape, of any device and floating type. Throws InternalError naming the first tensor that
-  /// differs.
+  /// Takes the values of a network of the same shape, of any device and floating type.
+  /// Throws InternalError naming the first tensor that differs.
   void copy_from(const Module& other);
 
   /// Switches gradients on or off for all parameters.

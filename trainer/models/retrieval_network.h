@@ -7,8 +7,8 @@
 namespace duet {
 
 /// F of docs/method.md §2: one network for photos and rasters of sketches. Backbone → soft spatial attention → pooling → L2 → (linear head
-/// → L2). Uses backbone, attention, pooling, head and batch_norm of the configuration; weights are the caller's (load_backbone_weights of
-/// backbone()).
+/// → L2). Uses backbone, attention, pooling, head and batch_norm of the configuration;
+/// weights are the caller's (load_backbone_weights of backbone()).
 class RetrievalNetwork : public Module {
  public:
   RetrievalNetwork(const RetrievalConfig& config, const NetworkContext& context);

@@ -6,8 +6,8 @@ namespace duet {
 enum class PairOrigin { human, generated };
 
 /// Each pair's binary cross entropy, mean over patches, from logits (docs/method.md §4, paper Eq. 5): −log D for human pairs, −log(1 − D)
-/// for generated. logits: [n, ...]. Returns [n]. A rank's share of the global loss is its sum divided by the global number of pairs of that
-/// origin.
+/// for generated. logits: [n, ...]. Returns [n].
+/// A rank's share of the global loss is its sum divided by the global number of pairs of that origin.
 Tensor adversarial_terms(const Tensor& logits, PairOrigin origin);
 
 /// Share of the discriminator's loss that this rank's pairs carry: Σ human / human_total + Σ generated / generated_total (global counts).

@@ -12,8 +12,8 @@ enum class DistillationForm { absolute, squared };
 DistillationForm distillation_form(const std::string& name);
 
 /// Relative distillation of each pair (docs/method.md §6, paper Eq. 6): |d_T − d|, or its square, d the student's distance of the pair.
-/// teacher_distance: [n], constant; student_distance: [n], from pair_distance(). Returns [n]; its mean over labelled and pseudo pairs is
-/// L_KD.
+/// teacher_distance: [n], constant; student_distance: [n], from pair_distance(). Returns [n];
+/// its mean over labelled and pseudo pairs is L_KD.
 Tensor distillation_terms(const Tensor& teacher_distance, const Tensor& student_distance, DistillationForm form);
 
 }  // namespace duet

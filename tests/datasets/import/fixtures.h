@@ -17,8 +17,8 @@
 
 namespace duet::testing {
 
-/// A picture with a look of its own, from its number: blocks of grey on white. Pictures of different numbers have distant perceptual
-/// hashes.
+/// A picture with a look of its own, from its number: blocks of grey on white.
+/// Pictures of different numbers have distant perceptual hashes.
 inline Image picture(std::uint64_t number, int width = 96, int height = 96) {
   KeyedRandom random(11, Purpose::test, 0, number);
   Image image(width, height, 3, 255);

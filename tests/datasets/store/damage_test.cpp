@@ -127,8 +127,8 @@ TEST(Damage, AFlippedByteOfAPhotoIsFoundAndNamed) {
   EXPECT_EQ(report.photos, 30);
 }
 
-/// Every byte of a small shard changed, one at a time: each change is found, or changes no sample. Nothing crashes, loops, or reads
-/// outside.
+/// Every byte of a small shard changed, one at a time: each change is found, or changes no sample. Nothing crashes, loops,
+/// or reads outside.
 TEST(Damage, NoFlippedByteGoesUnnoticed) {
   const TemporaryFolder folder;
   const auto path = folder / "s";
