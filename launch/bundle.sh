@@ -46,6 +46,7 @@ mkdir -p "$bundle"/{program/share/duet,lib,openmpi/{bin,lib,share,etc},pmix/lib}
 cp "$build/duet" "$bundle/program/"
 if [ -e "$build/libduet_cuda.so" ]; then cp "$build/libduet_cuda.so" "$bundle/program/"; fi
 cp -r "$root/launch/configs" "$root/slurm" "$bundle/program/share/duet/"
+cp "$root/LICENSE" "$root/NOTICE" "$bundle/"
 
 # Open MPI finds its plugins and texts through OPAL_PREFIX and its companions, which the start script sets.
 mpi_path() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p" | head -n 1; }
@@ -63,7 +64,7 @@ done
 needed() {
   { ldd "$1" 2>/dev/null || true; } | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}' |
     grep -vE '^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|anl|nsl|mvec|nss_.*|BrokenLocale)\.so\..*) ' |
-    grep -vE '^lib(torch|c10|cu|cupti|nv|nccl|gomp)' || true
+    grep -vE '^lib(torch|c10|cu(da|pti|blas|dnn|fft|rand|solver|sparse|file)|nv|nccl|gomp)' || true
 }
 copy_libraries() {
   local name path
