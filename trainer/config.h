@@ -68,12 +68,12 @@ struct GeneratorConfig {
   int hidden = 512;
   int attention = 256;
   int mixtures = 20;
-  int max_steps = 100;          ///< longest drawing, in offsets
-  double simplify_epsilon = 3;  ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
+  int max_steps = 100;                        ///< longest drawing, in offsets
+  double simplify_epsilon = 3;                ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
   std::string simplify_distance = "segment";  ///< … from the segment between the points kept, or from the "line" through them
-  std::int64_t batch = 64;          ///< global
-  std::int64_t stroke_steps = 0;    ///< steps on data.strokes
-  std::int64_t pair_steps = 20000;  ///< steps on labelled pairs
+  std::int64_t batch = 64;                    ///< global
+  std::int64_t stroke_steps = 0;              ///< steps on data.strokes
+  std::int64_t pair_steps = 20000;            ///< steps on labelled pairs
   double learning_rate = 1e-4;
   double learning_rate_floor = 1e-5;
   double learning_rate_decay = 0.9999;  ///< a step
