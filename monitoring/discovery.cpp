@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "monitoring/run_name.h"
 
 namespace duet {
 namespace {
@@ -19,7 +20,7 @@ void write_scrape_targets(const std::filesystem::path& run_folder, const std::ve
   }
   Json content = Json::array();
   for (auto& [host, list] : addresses) {
-    Json labels{{"host", host}};
+    Json labels{{"host", host}, {"__meta_duet_run", run_name(run_folder)}};
     if (!job_id.empty()) labels["job_id"] = job_id;
     content.push_back({{"targets", std::move(list)}, {"labels", std::move(labels)}});
   }

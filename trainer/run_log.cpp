@@ -11,6 +11,7 @@
 #include "monitoring/discovery.h"
 #include "monitoring/metrics.h"
 #include "monitoring/push.h"
+#include "monitoring/run_name.h"
 
 namespace duet {
 namespace {
@@ -55,7 +56,7 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
   }
   if (rank == 0 && config.monitoring.tensorboard)
     tensorboard_ = std::make_unique<TensorBoard>(folder / "tensorboard", resumed_total_step + 1);
-  metrics().identify(folder.filename().string(), rank);
+  metrics().identify(run_name(folder), rank);
   status_ = Json{{"run", config.run.folder},
                  {"rank", rank},
                  {"ranks", ranks},
@@ -228,7 +229,7 @@ void RunLog::failed() {
 
 void RunLog::push() const {
   if (rank_ == 0 && !config_.monitoring.push_url.empty())
-    push_metrics(config_.monitoring.push_url, std::filesystem::path(config_.run.folder).filename().string());
+    push_metrics(config_.monitoring.push_url, run_name(config_.run.folder));
 }
 
 }  // namespace duet

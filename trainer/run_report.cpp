@@ -11,6 +11,7 @@
 #include "datasets/image/image.h"
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
+#include "monitoring/run_name.h"
 #include "trainer/evaluation/retrieval_evaluation.h"
 #include "trainer/generator_evaluation.h"
 #include "trainer/report/report.h"
@@ -166,7 +167,7 @@ bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
   const auto& config = context.config;
   const auto view = data.test ? data.test : data.validation;
   ReportData report;
-  report.title = std::filesystem::path(config.run.folder).filename().string();
+  report.title = run_name(config.run.folder);
   report.summary = fmt::format("{} steps on {} ranks.", state.counts.total(), ranks.size());
   if (view) report.summary += fmt::format(" Queries are of the {} part, which was not trained on.", view->split());
   if (state.networks.generator) {

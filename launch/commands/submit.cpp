@@ -9,6 +9,7 @@
 #include "launch/output_file.h"
 #include "launch/submission.h"
 #include "launch/train_rank.h"
+#include "monitoring/run_name.h"
 
 namespace duet {
 namespace {
@@ -67,7 +68,7 @@ std::vector<std::string> train_arguments(const ResolvedConfig& config) {
 BatchScript script_of(const ParsedOptions& options, const ResolvedConfig& config, const Size& size, const fs::path& folder,
                       const std::string& log) {
   auto script = BatchScript::shipped("train");
-  script.set_option("job-name", options.get_or<std::string>("name", folder.filename().string()));
+  script.set_option("job-name", options.get_or<std::string>("name", run_name(folder)));
   script.set_option("chdir", fs::current_path().string());
   script.set_option("output", log);
   script.set_option("nodes", std::to_string(size.nodes));

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/base64.h"
+
 namespace duet {
 namespace {
 
@@ -34,18 +36,6 @@ const char* media_type(std::span<const std::byte> image) {
   if (starts_with(image, "RIFF") && starts_with(image, "WEBP", 8)) return "image/webp";
   if (starts_with(image, "<svg") || starts_with(image, "<?xml")) return "image/svg+xml";
   return "application/octet-stream";
-}
-
-std::string base64(std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (i + k < bytes.size() ? std::to_integer<std::uint32_t>(bytes[i + k]) : 0);
-    for (std::size_t k = 0; k < 4; ++k) text += i + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
 }
 
 }  // namespace
