@@ -228,8 +228,7 @@ void RunLog::failed() {
 }
 
 void RunLog::push() const {
-  if (rank_ == 0 && !config_.monitoring.push_url.empty())
-    push_metrics(config_.monitoring.push_url, run_name(config_.run.folder));
+  if (rank_ == 0 && !config_.monitoring.push_url.empty()) push_metrics(config_.monitoring.push_url, run_name(config_.run.folder));
 }
 
 }  // namespace duet
