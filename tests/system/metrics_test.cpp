@@ -7,6 +7,7 @@
 #include <set>
 
 #include "monitoring/catalogue.h"
+#include "monitoring/run_name.h"
 #include "tests/system/http.h"
 #include "tests/system/tiny_run.h"
 
@@ -29,13 +30,14 @@ class Pushgateway {
 
   std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
 
-  /// Sample lines of Duet's metrics: "name{labels}" to value.
-  std::map<std::string, double> samples() const {
+  /// Sample lines of a run's metrics: "name{labels}" to value.
+  std::map<std::string, double> samples(const TinyRun& run) const {
+    const auto label = fmt::format("run=\"{}\"", run_name(run.folder()));
     std::map<std::string, double> found;
     const auto text = get(port_, "/metrics");
     const std::regex line(R"((^|\n)(duet_[^ \n]*) ([^ \r\n]+))");
     for (std::sregex_iterator match(text.begin(), text.end(), line), end; match != end; ++match)
-      found[(*match)[2]] = std::strtod((*match)[3].str().c_str(), nullptr);
+      if ((*match)[2].str().find(label) != std::string::npos) found[(*match)[2]] = std::strtod((*match)[3].str().c_str(), nullptr);
     return found;
   }
 
@@ -76,8 +78,8 @@ Json last_step(const TinyRun& tiny, const std::string& phase) {
 TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
   const Pushgateway gateway;
   std::set<std::string> seen;
-  auto note = [&] {
-    const auto samples = gateway.samples();
+  auto note = [&](const TinyRun& run) {
+    const auto samples = gateway.samples(run);
     for (const auto& name : moved(samples)) seen.insert(name);
     return samples;
   };
@@ -101,11 +103,11 @@ TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
   first.send(SIGTERM);
   ASSERT_EQ(first.wait().status, 75);
   EXPECT_FALSE(std::filesystem::exists(tiny.folder() / "prometheus-targets.json"));
-  EXPECT_EQ(value_of(note(), "duet_stop_reason"), 2);
+  EXPECT_EQ(value_of(note(tiny), "duet_stop_reason"), 2);
 
   const auto outcome = run(command);
   ASSERT_EQ(outcome.status, 0) << outcome;
-  const auto samples = note();
+  const auto samples = note(tiny);
   EXPECT_EQ(value_of(samples, "duet_stop_reason"), 1);
   EXPECT_EQ(value_of(samples, "duet_restarts"), 1);
   EXPECT_EQ(value_of(samples, "duet_ranks"), 2);
@@ -137,7 +139,7 @@ TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
                                                "--generator.pair_steps=0", "--joint.steps=0", "--monitoring.push_url", gateway.url()}));
   EXPECT_EQ(skipping.status, 0) << skipping;
   EXPECT_THAT(skipping.error, HasSubstr("The update is skipped"));
-  const auto skipped = note();
+  const auto skipped = note(overflowing);
   double null_norms = 0;
   for (const auto& line : overflowing.steps()) null_norms += line.at("gradient_norm").is_null() ? 1 : 0;
   EXPECT_GT(null_norms, 0);
@@ -147,9 +149,10 @@ TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
                            "--run.skipped_limit=2", "--generator.stroke_steps=0", "--generator.pair_steps=0", "--joint.steps=0"}));
   EXPECT_EQ(refused.status, 77) << refused;
 
-  const auto full = run(TinyRun().train(endless() + Words{"--monitoring.push_url", gateway.url()}), {.file_size_limit = 100'000});
+  const TinyRun without_room;
+  const auto full = run(without_room.train(endless() + Words{"--monitoring.push_url", gateway.url()}), {.file_size_limit = 100'000});
   EXPECT_THAT(full.status, testing::AnyOf(73, 74)) << full;
-  EXPECT_EQ(value_of(note(), "duet_stop_reason"), 3);
+  EXPECT_EQ(value_of(note(without_room), "duet_stop_reason"), 3);
 
   std::vector<std::string> still;
   for (const auto& row : metric_catalogue()) {
