@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "benchmarks/measure.h"
-#include "monitoring/metrics.h"
+#include "monitoring/metrics/metrics.h"
+#include "trainer/loop/run_metrics.h"
 #include "trainer/models/backbone.h"
-#include "trainer/run_metrics.h"
 #include "trainer/schedule/schedule.h"
 
 namespace duet {

@@ -13,7 +13,7 @@
 #include "base/time.h"
 #include "benchmarks/measure.h"
 #include "datasets/image/image.h"
-#include "datasets/import/photo_parts.h"
+#include "datasets/import/photos/assembly.h"
 #include "datasets/store/store.h"
 #include "datasets/store/verify.h"
 #include "datasets/synthetic/item.h"

@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "benchmarks/measure.h"
+#include "cluster/ranks/world.h"
 #include "cluster/reducer/gradient_reducer.h"
-#include "cluster/world.h"
 #include "trainer/kernels/memory.h"
 #include "trainer/models/backbone.h"
 

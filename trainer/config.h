@@ -4,7 +4,7 @@
 
 namespace duet {
 
-// What a training run is told, by section; launch/config.cpp binds every field to its option, help text and environment variable.
+// What a training run is told, by section; launch/options/options.cpp binds every field to its option, help text and environment variable.
 // Defaults are the paper's (docs/method.md), unless the comment says otherwise. Enumerations are strings here,
 // checked by the table.
 

@@ -6,7 +6,7 @@
 
 #include "cluster/cuda/check.h"
 #include "cluster/cuda/nccl_communicator.h"
-#include "cluster/device.h"
+#include "cluster/ranks/device.h"
 
 namespace duet {
 namespace {

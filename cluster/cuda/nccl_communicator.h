@@ -10,8 +10,8 @@
 #include <string>
 #include <thread>
 
-#include "cluster/communicator.h"
-#include "cluster/operation_queue.h"
+#include "cluster/communicate/communicator.h"
+#include "cluster/communicate/operation_queue.h"
 
 namespace duet {
 

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "cluster/reducer/tensor_collectives.h"
-#include "monitoring/metrics.h"
-#include "monitoring/trace.h"
+#include "monitoring/metrics/metrics.h"
+#include "monitoring/trace/trace.h"
 
 namespace duet {
 namespace {

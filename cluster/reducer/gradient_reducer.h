@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/torch.h"
-#include "cluster/communicator.h"
+#include "cluster/communicate/communicator.h"
 
 namespace duet {
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "cluster/communicator.h"
+#include "cluster/communicate/communicator.h"
 
 namespace duet {
 

@@ -15,7 +15,7 @@
 #include "base/time.h"
 #include "datasets/loader/row_maker.h"
 #include "datasets/loader/sample.h"
-#include "monitoring/trace.h"
+#include "monitoring/trace/trace.h"
 
 namespace duet {
 namespace {

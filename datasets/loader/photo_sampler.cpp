@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "monitoring/trace.h"
+#include "monitoring/trace/trace.h"
 
 namespace duet {
 namespace {

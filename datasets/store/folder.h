@@ -4,7 +4,7 @@
 namespace duet {
 
 /// Folders that may lie in a store's folder beside its own: parts of an import before they are assembled, and while they are removed
-/// afterwards (datasets/import/photo_parts.h).
+/// afterwards (datasets/import/photos/assembly.h).
 inline constexpr const char* kPartsFolder = "parts";
 inline constexpr const char* kAssembledPartsFolder = "parts.assembled";
 

@@ -8,7 +8,7 @@
 #include "base/file_kind.h"
 #include "datasets/store/shard.h"
 #include "datasets/store/shard_cache.h"
-#include "monitoring/metrics.h"
+#include "monitoring/metrics/metrics.h"
 
 namespace duet {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "launch/command.h"
+#include "launch/cli/command.h"
 
 namespace duet {
 

@@ -1,9 +1,9 @@
 #include "base/log.h"
 #include "base/text.h"
-#include "cluster/world.h"
+#include "cluster/ranks/world.h"
 #include "launch/commands/commands.h"
-#include "launch/own_cores.h"
-#include "launch/run_networks.h"
+#include "launch/rank/own_cores.h"
+#include "launch/rank/run_networks.h"
 #include "trainer/evaluation/retrieval_evaluation.h"
 #include "trainer/kernels/memory.h"
 

@@ -6,9 +6,9 @@
 #include "datasets/loader/photo_sampler.h"
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
+#include "launch/cli/output_file.h"
 #include "launch/commands/commands.h"
-#include "launch/output_file.h"
-#include "launch/run_networks.h"
+#include "launch/rank/run_networks.h"
 
 namespace duet {
 namespace {

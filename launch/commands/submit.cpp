@@ -2,14 +2,14 @@
 #include <map>
 #include <sstream>
 
-#include "launch/batch_script.h"
+#include "launch/cli/output_file.h"
 #include "launch/commands/commands.h"
-#include "launch/config.h"
-#include "launch/job_queue.h"
-#include "launch/output_file.h"
-#include "launch/submission.h"
-#include "launch/train_rank.h"
-#include "monitoring/run_name.h"
+#include "launch/jobs/batch_script.h"
+#include "launch/jobs/job_queue.h"
+#include "launch/jobs/submission.h"
+#include "launch/options/options.h"
+#include "launch/rank/train_rank.h"
+#include "monitoring/metrics/run_name.h"
 
 namespace duet {
 namespace {

@@ -1,14 +1,15 @@
 #include <cstdio>
 #include <thread>
 
-#include "cluster/allocation.h"
-#include "cluster/run_lock.h"
-#include "cluster/world.h"
+#include "cluster/ranks/world.h"
+#include "cluster/run/allocation.h"
+#include "cluster/run/run_lock.h"
+#include "cluster/run/started.h"
+#include "launch/cli/output_file.h"
 #include "launch/commands/commands.h"
-#include "launch/config.h"
-#include "launch/output_file.h"
-#include "launch/supervise.h"
-#include "launch/train_rank.h"
+#include "launch/launcher/supervise.h"
+#include "launch/options/options.h"
+#include "launch/rank/train_rank.h"
 
 namespace duet {
 namespace {

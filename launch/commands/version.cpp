@@ -1,4 +1,4 @@
-#include "launch/versions.h"
+#include "launch/rank/versions.h"
 
 #include <fmt/format.h>
 

@@ -6,8 +6,8 @@
 #include <regex>
 #include <set>
 
-#include "monitoring/catalogue.h"
-#include "monitoring/run_name.h"
+#include "monitoring/metrics/catalogue.h"
+#include "monitoring/metrics/run_name.h"
 #include "tests/system/http.h"
 #include "tests/system/tiny_run.h"
 

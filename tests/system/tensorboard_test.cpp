@@ -6,7 +6,7 @@
 #include <functional>
 #include <sstream>
 
-#include "tests/monitoring/read_event_file.h"
+#include "tests/monitoring/log/read_event_file.h"
 #include "tests/python.h"
 #include "tests/system/tiny_run.h"
 

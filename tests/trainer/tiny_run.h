@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "base/file.h"
+#include "cluster/ranks/ranks.h"
 #include "datasets/synthetic/write.h"
 #include "trainer/config.h"
-#include "trainer/named_tensor.h"
-#include "trainer/phases/ranks.h"
+#include "trainer/tensors/named_tensor.h"
 
 // What tests of the phases and of the trainer share: a handful of synthetic photos and networks that a step takes milliseconds for.
 namespace duet {

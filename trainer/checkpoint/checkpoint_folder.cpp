@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time.h"
-#include "monitoring/metrics.h"
-#include "monitoring/trace.h"
+#include "monitoring/metrics/metrics.h"
+#include "monitoring/trace/trace.h"
 
 namespace duet {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/json.h"
 #include "base/torch.h"
-#include "trainer/checkpoint/safetensors.h"
+#include "trainer/tensors/safetensors.h"
 
 namespace duet {
 

@@ -8,7 +8,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "cluster/agreement.h"
+#include "cluster/communicate/agreement.h"
 #include "datasets/loader/sample.h"
 #include "trainer/evaluation/retrieval_ranks.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/torch.h"
-#include "cluster/communicator.h"
+#include "cluster/communicate/communicator.h"
 #include "datasets/store/store.h"
 #include "trainer/evaluation/retrieval_metrics.h"
 #include "trainer/models/retrieval_network.h"

@@ -1,7 +1,7 @@
 #include "trainer/models/batch_norm.h"
 
 #include "base/error.h"
-#include "cluster/communicator.h"
+#include "cluster/communicate/communicator.h"
 #include "cluster/reducer/tensor_collectives.h"
 
 namespace duet {

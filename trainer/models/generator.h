@@ -3,8 +3,8 @@
 #include "trainer/kernels/drawing.h"
 #include "trainer/models/backbone.h"
 #include "trainer/models/layers.h"
+#include "trainer/models/mixture.h"
 #include "trainer/models/module.h"
-#include "trainer/objectives/mixture.h"
 
 namespace duet {
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "trainer/named_tensor.h"
+#include "trainer/tensors/named_tensor.h"
 
 namespace duet {
 

@@ -1,6 +1,6 @@
 #include "trainer/models/plain_drawing.h"
 
-#include "trainer/objectives/mixture.h"
+#include "trainer/models/mixture.h"
 
 namespace duet {
 

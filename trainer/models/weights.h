@@ -1,7 +1,7 @@
 #pragma once
-#include "trainer/checkpoint/safetensors.h"
 #include "trainer/models/backbone.h"
 #include "trainer/models/module.h"
+#include "trainer/tensors/safetensors.h"
 
 namespace duet {
 

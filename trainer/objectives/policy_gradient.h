@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "trainer/objectives/mixture.h"
+#include "trainer/models/mixture.h"
 
 namespace duet {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "base/torch.h"
 #include "trainer/config.h"
-#include "trainer/objectives/mixture.h"
+#include "trainer/models/mixture.h"
 
 namespace duet {
 

@@ -1,6 +1,6 @@
 #pragma once
-#include "trainer/phases/networks.h"
-#include "trainer/phases/streams.h"
+#include "trainer/data/streams.h"
+#include "trainer/networks/networks.h"
 
 namespace duet {
 

@@ -1,6 +1,6 @@
 #pragma once
+#include "trainer/learning/learner.h"
 #include "trainer/phases/context.h"
-#include "trainer/phases/learner.h"
 #include "trainer/phases/phase.h"
 
 namespace duet {

@@ -1,7 +1,7 @@
 #pragma once
+#include "trainer/learning/learner.h"
 #include "trainer/objectives/policy_gradient.h"
 #include "trainer/phases/context.h"
-#include "trainer/phases/learner.h"
 #include "trainer/phases/phase.h"
 
 namespace duet {

@@ -4,7 +4,7 @@
 #include "cluster/reducer/tensor_collectives.h"
 #include "trainer/objectives/distillation.h"
 #include "trainer/phases/discriminator_warmup.h"
-#include "trainer/phases/objective.h"
+#include "trainer/phases/retrieval_pairs.h"
 
 namespace duet {
 

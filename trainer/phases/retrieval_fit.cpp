@@ -1,6 +1,6 @@
 #include "trainer/phases/retrieval_fit.h"
 
-#include "trainer/phases/objective.h"
+#include "trainer/phases/retrieval_pairs.h"
 
 namespace duet {
 

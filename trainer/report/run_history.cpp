@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "monitoring/event_log.h"
+#include "monitoring/log/event_log.h"
 
 namespace duet {
 namespace {

@@ -15,7 +15,7 @@ HERE = ROOT / "tests/monitoring/boards"
 
 
 def catalogue():
-    return set(re.findall(r'\{\s*"(duet_\w+)",', (ROOT / "monitoring/catalogue.cpp").read_text()))
+    return set(re.findall(r'\{\s*"(duet_\w+)",', (ROOT / "monitoring/metrics/catalogue.cpp").read_text()))
 
 
 class Tools(unittest.TestCase):

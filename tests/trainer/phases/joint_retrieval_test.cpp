@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/trainer/phases/tiny_state.h"
-#include "trainer/phases/objective.h"
+#include "trainer/phases/retrieval_pairs.h"
 
 namespace duet {
 namespace {

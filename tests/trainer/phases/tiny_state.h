@@ -4,8 +4,8 @@
 #include <set>
 
 #include "tests/trainer/tiny_run.h"
-#include "trainer/run_state.h"
-#include "trainer/training_data.h"
+#include "trainer/data/training_data.h"
+#include "trainer/loop/run_state.h"
 
 namespace duet {
 

@@ -4,8 +4,8 @@
 
 #include "tests/trainer/phases/ranks/without_reduction.h"
 #include "tests/trainer/rank_data.h"
-#include "trainer/run_state.h"
-#include "trainer/training_data.h"
+#include "trainer/data/training_data.h"
+#include "trainer/loop/run_state.h"
 
 // N ranks compute what one would, in every phase, in float64 (docs/architecture.md §4.1). Every rank does the whole global batch alone as
 // well and compares. Then each reduction is taken out in turn, and the equality must fail.

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/trainer/rank_data.h"
-#include "trainer/phases/streams.h"
-#include "trainer/training_data.h"
+#include "trainer/data/streams.h"
+#include "trainer/data/training_data.h"
 
 namespace duet {
 namespace {

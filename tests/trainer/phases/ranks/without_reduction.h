@@ -1,8 +1,8 @@
 #pragma once
 #include <cstring>
 
-#include "cluster/operation_queue.h"
-#include "trainer/phases/ranks.h"
+#include "cluster/communicate/operation_queue.h"
+#include "cluster/ranks/ranks.h"
 
 namespace duet {
 

@@ -1,0 +1,81 @@
+#include "cluster/run/stop_signal.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#include "cluster/run/last_words.h"
+#include "cluster/run/started.h"
+
+namespace duet {
+namespace {
+
+std::atomic<int> signal_received{0};
+std::atomic<bool> by_supervisor{false};  // which passes USR1 on, whatever it was sent itself
+std::atomic<bool> requested_inside{false};
+std::mutex reason_mutex;
+std::string reason_inside;
+
+void save_and_stop(int number) { signal_received.store(number); }
+
+void peer_died(int) { leave_because_of_peer(); }
+
+void save_or_leave(int number) {
+  if (signal_received.exchange(number) == number) ::_exit(128 + number);  // the user asks again: do not make them wait
+}
+
+void handle(int number, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+StartedBy started_by() {
+  const char* supervised = std::getenv("DUET_SUPERVISED");
+  if (supervised && *supervised != '\0') return StartedBy::supervised;
+  return started_by_launcher() ? StartedBy::launched : StartedBy::alone;
+}
+
+void install_stop_signals() {
+  const auto by = started_by();
+  by_supervisor = by == StartedBy::supervised;
+  handle(SIGUSR1, save_and_stop);
+  handle(SIGUSR2, save_and_stop);
+  handle(SIGTERM, by == StartedBy::supervised ? peer_died : save_and_stop);
+  struct sigaction hangup = {};
+  ::sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) handle(SIGHUP, by == StartedBy::alone ? save_and_stop : SIG_IGN);  // ignored: nohup
+  handle(SIGINT, by == StartedBy::alone ? save_or_leave : SIG_IGN);
+}
+
+bool stop_requested() { return signal_received.load() != 0 || requested_inside.load(); }
+
+std::string stop_reason() {
+  const int number = signal_received.load();
+  if (number == SIGUSR1 && by_supervisor) return "asked to by its supervisor";
+  if (number != 0) return std::string("signal ") + sigabbrev_np(number);
+  std::lock_guard lock(reason_mutex);
+  return reason_inside;
+}
+
+void request_stop(const std::string& reason) {
+  std::lock_guard lock(reason_mutex);
+  reason_inside = reason;
+  requested_inside = true;
+}
+
+void clear_stop_request() {
+  std::lock_guard lock(reason_mutex);
+  signal_received = 0;
+  requested_inside = false;
+  reason_inside.clear();
+}
+
+}  // namespace duet

@@ -1,0 +1,71 @@
+#include "trainer/learning/learner.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "tests/trainer/tiny_run.h"
+
+namespace duet {
+namespace {
+
+std::vector<NamedTensor> three_parameters() {
+  std::vector<NamedTensor> parameters;
+  for (const std::string name : {"a", "b", "c"}) parameters.push_back({name, at::ones({2}, at::kDouble).requires_grad_()});
+  return parameters;
+}
+
+Tensor loss_of(const std::vector<NamedTensor>& parameters) {
+  // b enters last and therefore gets its gradient first: an order that no reducer would guess.
+  const auto &a = parameters[0].tensor, &b = parameters[1].tensor, &c = parameters[2].tensor;
+  return (((a * 3).exp() + c).sin() * b).sum();
+}
+
+TEST(Learner, GoesOnFromItsStateAndTheOrderOfItsSums) {
+  const SelfRanks alone;
+  const auto first = three_parameters(), second = three_parameters();
+  Learner learner(first, alone.ranks().gradients, {}, {}), resumed(second, alone.ranks().gradients, {}, {});
+  learner.apply(loss_of(first), 0.1);
+  EXPECT_EQ(resumed.order(), Json::array());
+  {
+    const at::NoGradGuard no_gradients;
+    for (std::size_t i = 0; i < first.size(); ++i) second[i].tensor.copy_(first[i].tensor);
+  }
+  resumed.load(copy_of({{"state", learner.state()}})["state"], learner.order(), learner.skipped_in_a_row());
+  EXPECT_EQ(resumed.order(), learner.order()) << "before any step of its own";
+  learner.apply(loss_of(first), 0.1);
+  resumed.apply(loss_of(second), 0.1);
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(at::equal(first[i].tensor, second[i].tensor)) << first[i].name;
+}
+
+TEST(Learner, SkipsSoManyUpdatesInARowAsItMay) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  Learner learner(parameters, alone.ranks().gradients, {}, {.skipped_limit = 2});
+  auto good = [&] { return learner.apply(loss_of(parameters), 0.1); };
+  auto bad = [&] { return learner.apply(loss_of(parameters) * std::numeric_limits<double>::infinity(), 0.1); };
+  good();
+  const auto before = parameters[0].tensor.detach().clone();
+  EXPECT_TRUE(std::isnan(bad()));
+  EXPECT_TRUE(std::isnan(bad()));
+  EXPECT_TRUE(at::equal(parameters[0].tensor, before)) << "a skipped update changed a parameter";
+  EXPECT_EQ(learner.skipped_in_a_row(), 2);
+  EXPECT_TRUE(std::isfinite(good()));
+  EXPECT_EQ(learner.skipped_in_a_row(), 0);
+  bad();
+  bad();
+  EXPECT_THROW(bad(), NumericalError);
+}
+
+TEST(Learner, ClipsParametersTogetherAndLeavesShortGradientsAlone) {
+  auto parameters = three_parameters();
+  for (auto& [name, tensor] : parameters) tensor.mutable_grad() = at::full({2}, 2.0, at::kDouble);  // norm √24
+  clip_gradients(parameters, 0);
+  clip_gradients(parameters, 5);
+  for (const auto& [name, tensor] : parameters) EXPECT_TRUE(at::equal(tensor.grad(), at::full({2}, 2.0, at::kDouble)));
+  clip_gradients(parameters, std::sqrt(6.0));
+  for (const auto& [name, tensor] : parameters) EXPECT_TRUE(at::allclose(tensor.grad(), at::ones({2}, at::kDouble), 1e-12, 0));
+}
+
+}  // namespace
+}  // namespace duet

@@ -1,0 +1,114 @@
+#include "trainer/learning/learner.h"
+
+#include <cmath>
+#include <limits>
+
+#include "base/log.h"
+#include "cluster/reducer/tensor_collectives.h"
+#include "monitoring/trace/trace.h"
+
+namespace duet {
+namespace {
+
+std::vector<std::pair<std::string, Tensor>> pairs_of(const std::vector<NamedTensor>& parameters) {
+  std::vector<std::pair<std::string, Tensor>> pairs;
+  for (const auto& parameter : parameters) pairs.emplace_back(parameter.name, parameter.tensor);
+  return pairs;
+}
+
+ReducerOptions options_of(const ClusterConfig& cluster) {
+  return {.bucket_bytes = static_cast<std::int64_t>(cluster.bucket_mebibytes * (1 << 20)),
+          .transport = transport_from_name(cluster.transport)};
+}
+
+}  // namespace
+
+void clip_gradients(const std::vector<NamedTensor>& parameters, double limit) {
+  if (limit <= 0) return;
+  double squares = 0;
+  for (const auto& [name, tensor] : parameters) squares += tensor.grad().to(at::kDouble).square().sum().item<double>();
+  const double norm = std::sqrt(squares);
+  if (norm <= limit) return;
+  for (const auto& [name, tensor] : parameters) tensor.grad().mul_(limit / norm);
+}
+
+Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options)
+    : parameters_(std::move(parameters)),
+      statistics_(std::move(options.statistics)),
+      ranks_(gradients),
+      reducer_(pairs_of(parameters_), gradients, options_of(cluster)),
+      adam_(parameters_, options.adam),
+      skipped_limit_(options.skipped_limit),
+      network_(std::move(options.network)) {}
+
+void Learner::reduce(const Tensor& loss) {
+  reducer_.arm();
+  {
+    const TraceSpan span("backward", SpanKind::compute);
+    loss.backward();
+  }
+  finish(reducer_);
+}
+
+void Learner::finish(GradientReducer& reducer) {
+  try {
+    reducer.finish();
+  } catch (const NumericalError& error) {
+    skip(error);
+  }
+}
+
+// Every rank decides alike: which gradient is not finite, all know.
+void Learner::skip(const NumericalError& error) {
+  if (skips_) return;
+  const auto named = network_.empty() ? error : NumericalError("{}: {}", network_, error.what());
+  if (skipped_in_a_row_ >= skipped_limit_) throw named;
+  ++skipped_in_a_row_;
+  skips_ = true;
+  warn("{} The update is skipped ({} in a row; run.skipped_limit allows {}).", named.what(), skipped_in_a_row_, skipped_limit_);
+}
+
+double Learner::step(double learning_rate) {
+  const TraceSpan span("optimiser", SpanKind::compute);
+  auto norm = std::numeric_limits<double>::quiet_NaN();
+  if (!skips_) {
+    try {
+      norm = adam_.step(learning_rate);
+      skipped_in_a_row_ = 0;
+    } catch (const NumericalError& error) {
+      skip(error);
+    }
+  }
+  skips_ = false;
+  average_statistics();  // the forward passes have moved them, whatever became of the update
+  return norm;
+}
+
+// After every step: a checkpoint, an evaluation or a critic then finds the same statistics on all ranks, whenever it comes. One collective.
+void Learner::average_statistics() {
+  if (statistics_.empty() || ranks_.size() == 1) return;
+  const at::NoGradGuard no_gradients;
+  std::vector<Tensor> flat;
+  for (const auto& [name, tensor] : statistics_) flat.push_back(tensor.flatten());
+  auto sum = at::cat(flat);
+  all_reduce_(sum, ranks_);
+  sum.div_(ranks_.size());
+  std::int64_t begin = 0;
+  for (const auto& [name, tensor] : statistics_) {
+    tensor.copy_(sum.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+    begin += tensor.numel();
+  }
+}
+
+double Learner::apply(const Tensor& loss, double learning_rate) {
+  reduce(loss);
+  return step(learning_rate);
+}
+
+void Learner::load(const std::vector<NamedTensor>& state, const Json& order, std::int64_t skipped_in_a_row) {
+  adam_.load_state(state);
+  skipped_in_a_row_ = skipped_in_a_row;
+  reducer_.set_order(order.get<std::vector<std::string>>());
+}
+
+}  // namespace duet

@@ -1,0 +1,150 @@
+#include "trainer/loop/run_metrics.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <optional>
+
+#include "base/time.h"
+
+namespace duet {
+namespace {
+
+enum StopReason { running = 0, complete = 1, requested = 2, error = 3 };
+
+enum class Labels { none, phase_and_stage, own_network, discriminator };
+
+struct ScalarMetric {
+  const char* scalar;
+  const char* metric;
+  Labels labels;
+};
+
+constexpr ScalarMetric kScalarMetrics[] = {
+    {"total", "duet_loss", Labels::phase_and_stage},
+    {"labelled", "duet_loss_labelled", Labels::phase_and_stage},
+    {"pool", "duet_loss_pool", Labels::phase_and_stage},
+    {"distillation", "duet_loss_distillation", Labels::phase_and_stage},
+    {"discriminator", "duet_loss_discriminator", Labels::phase_and_stage},
+    {"reconstruction", "duet_loss_reconstruction", Labels::phase_and_stage},
+    {"divergence", "duet_loss_divergence", Labels::phase_and_stage},
+    {"gradient_norm", "duet_gradient_norm", Labels::own_network},
+    {"discriminator_gradient_norm", "duet_gradient_norm", Labels::discriminator},
+    {"learning_rate", "duet_learning_rate", Labels::own_network},
+    {"discriminator_learning_rate", "duet_learning_rate", Labels::discriminator},
+    {"certainty", "duet_certainty_mean", Labels::none},
+    {"certainty_p10", "duet_certainty_p10", Labels::none},
+    {"certainty_p50", "duet_certainty_p50", Labels::none},
+    {"certainty_p90", "duet_certainty_p90", Labels::none},
+    {"reward", "duet_reward", Labels::none},
+    {"teacher_distance", "duet_teacher_distance", Labels::none},
+    {"drawn_steps", "duet_decode_steps", Labels::none},
+};
+
+std::string network_of(const std::string& phase) {
+  return phase.ends_with("generator") || phase == "generator_fit" ? "generator" : "retrieval";
+}
+
+MetricLabels labels_of(Labels labels, const PhaseSteps& planned) {
+  switch (labels) {
+    case Labels::none:
+      return {};
+    case Labels::phase_and_stage:
+      return {.phase = planned.phase, .stage = planned.stage};
+    case Labels::own_network:
+      return {.phase = planned.phase, .network = network_of(planned.phase)};
+    case Labels::discriminator:
+      return {.phase = planned.phase, .network = "discriminator"};
+  }
+  return {};
+}
+
+double resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  double pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+void set_ratio(const std::string& metric, const MetricLabels& labels, const Json& figures, const char* figure) {
+  metrics().gauge(metric, labels).set(figures.at(figure).get<double>() / 100);
+}
+
+}  // namespace
+
+RunMetrics::RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t restarts) : ranks_(ranks) {
+  metrics().gauge("duet_ranks").set(ranks);
+  metrics().gauge("duet_run_planned_steps").set(static_cast<double>(planned_steps));
+  metrics().gauge("duet_restarts").set(static_cast<double>(restarts));
+  metrics().gauge("duet_start_time_seconds").set(unix_seconds());
+  metrics().gauge("duet_stop_reason").set(running);
+  // There from the beginning, so that their first increase is seen as one.
+  for (const char* name : {"duet_quarantined_samples_total", "duet_checkpoint_failures_total", "duet_checkpoints_total"})
+    metrics().counter(name);
+}
+
+void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples,
+                      double seconds, double wait_seconds) {
+  const MetricLabels labels{.phase = planned.phase, .stage = planned.stage};
+  if (active_.phase != labels.phase || active_.stage != labels.stage) {
+    if (!active_.phase.empty()) metrics().gauge("duet_phase_active", active_).set(0);
+    metrics().gauge("duet_phase_active", labels).set(1);
+    active_ = labels;
+  }
+  metrics().counter("duet_steps_total", labels).add();
+  metrics().histogram("duet_step_seconds", labels).observe(seconds);
+  metrics().counter("duet_data_wait_seconds_total", labels).add(wait_seconds);
+  metrics().gauge("duet_run_steps").set(static_cast<double>(total_steps));
+  metrics().gauge("duet_last_step_time_seconds").set(unix_seconds());
+  metrics().gauge("duet_resident_memory_bytes").set(resident_bytes());
+  const std::pair<const char*, std::int64_t> counts[] = {{"duet_samples_total", samples.samples},
+                                                         {"duet_triplets_total", samples.triplets},
+                                                         {"duet_photos_total", samples.photos},
+                                                         {"duet_pseudo_sketches_total", samples.pseudo_sketches}};
+  for (const auto& [name, count] : counts) {
+    if (count > 0) metrics().counter(name, labels).add(static_cast<double>(count) / ranks_);
+  }
+  for (const auto& [name, value] : scalars) {
+    const auto* found = std::ranges::find(kScalarMetrics, name, [](const ScalarMetric& metric) { return std::string(metric.scalar); });
+    if (found == std::end(kScalarMetrics)) continue;
+    const auto its = labels_of(found->labels, planned);
+    metrics().gauge(found->metric, its).set(value);
+    if (name.ends_with("gradient_norm") && !std::isfinite(value)) metrics().counter("duet_skipped_steps_total", its).add();
+  }
+}
+
+void RunMetrics::directive(const Directive&, std::int64_t newest_generation) {
+  metrics().gauge("duet_directive_number").set(static_cast<double>(++directives_));
+  if (newest_generation >= 0) metrics().gauge("duet_pool_newest_generation").set(static_cast<double>(newest_generation));
+}
+
+void RunMetrics::stopped(const std::string& reason) { metrics().gauge("duet_stop_reason").set(reason.empty() ? complete : requested); }
+
+void RunMetrics::failed() { metrics().gauge("duet_stop_reason").set(error); }
+
+void RunMetrics::pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded) {
+  metrics().gauge("duet_pool_generation").set(static_cast<double>(generation));
+  metrics().gauge("duet_pool_photos").set(static_cast<double>(photos));
+  metrics().gauge("duet_pool_excluded_photos").set(static_cast<double>(excluded));
+}
+
+void RunMetrics::evaluation(const std::string& stage, const Json& figures) {
+  for (const auto& [weights, figure] : figures.items()) {
+    const MetricLabels labels{.network = weights == "last" ? "retrieval" : weights, .stage = stage};
+    set_ratio("duet_evaluation_acc_at_1_ratio", labels, figure, "acc@1");
+    set_ratio("duet_evaluation_acc_at_5_ratio", labels, figure, "acc@5");
+    set_ratio("duet_evaluation_acc_at_10_ratio", labels, figure, "acc@10");
+    set_ratio("duet_evaluation_mean_rank_percentile_ratio", labels, figure, "mean_rank_percentile");
+  }
+}
+
+void RunMetrics::generator(const std::string& stage, const Json& figures) {
+  const MetricLabels labels{.stage = stage};
+  set_ratio("duet_generator_acc_at_1_ratio", labels, figures, "acc@1");
+  set_ratio("duet_generator_acc_at_10_ratio", labels, figures, "acc@10");
+  set_ratio("duet_generator_mean_rank_percentile_ratio", labels, figures, "mean_rank_percentile");
+}
+
+}  // namespace duet

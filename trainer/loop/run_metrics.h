@@ -1,0 +1,38 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/json.h"
+#include "cluster/ranks/coordinator.h"
+#include "monitoring/metrics/metrics.h"
+#include "trainer/phases/phase.h"
+#include "trainer/schedule/schedule.h"
+
+namespace duet {
+
+/// Keeps the metrics that a training knows (monitoring/metrics/catalogue.h) at what the run is doing. Main thread.
+class RunMetrics {
+ public:
+  /// `planned_steps`: of the whole run; `restarts`: earlier starts of it.
+  RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t restarts);
+
+  /// After each step. `scalars`: values over all ranks; those that the catalogue has no metric for are passed over. `samples`: of all
+  /// ranks. Durations: of this rank.
+  void step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples, double seconds,
+            double wait_seconds);
+  void directive(const Directive& directive, std::int64_t newest_generation);
+  void stopped(const std::string& reason);  ///< empty: because it is complete
+  void failed();
+  void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
+  /// {"last": {"acc@1": …}, "average": …, "best": …} of the validation split.
+  void evaluation(const std::string& stage, const Json& figures);
+  void generator(const std::string& stage, const Json& figures);
+
+ private:
+  int ranks_;
+  std::int64_t directives_ = 0;
+  MetricLabels active_ = {};
+};
+
+}  // namespace duet
