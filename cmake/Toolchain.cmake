@@ -13,6 +13,14 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-Wextra> $<$<COMPILE_LANGUAGE:CXX>:-Wshadow>
                     $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 
+# The presets sanitize and sanitize-thread; tests/sanitize.sh says which targets take it.
+set(DUET_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
+if(DUET_SANITIZE)
+  set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+  add_compile_options(-fsanitize=${DUET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${DUET_SANITIZE})
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   # Precompiled headers are cached only under these settings.
