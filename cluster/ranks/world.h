@@ -31,11 +31,11 @@ class World {
   int local_size() const;
   const std::string& host() const;
 
-  // Each is an MPI communicator of its own.
+  // Each is an MPI communicator of its own: when a rank hangs, its last operation says in which of these.
   Communicator& control();     ///< directives, evaluation, agreement on errors
   Communicator& gradients();   ///< buckets of the reducers
-  Communicator& statistics();  ///< batch normalisation, gathered embeddings, the step's scalars
-  Communicator& data();        ///< what loaders and stores agree on
+  Communicator& statistics();  ///< batch normalisation, the sums behind a step's figures
+  Communicator& data();        ///< gathered embeddings, photo ids and certainties of a batch
 
   /// Leaves with `error`'s status, telling the other ranks first: they get TERM from the launcher. Write last words before (last_words.h).
   /// Destructors do not run.

@@ -23,7 +23,7 @@ void install_stop_signals();
 bool stop_requested();
 /// "signal TERM", "asked to by its supervisor" (which says itself why), or what request_stop() was told; empty before.
 std::string stop_reason();
-/// The same as a signal, from inside (a time budget that is used up).
+/// The same as a signal, from inside: for tests.
 void request_stop(const std::string& reason);
 /// Forgets the request: for tests.
 void clear_stop_request();

@@ -107,7 +107,7 @@ void RunLog::status(const std::function<void(Json&)>& change) {
 }
 
 void RunLog::directive(const Directive& directive, std::int64_t newest_generation) {
-  metrics_.directive(directive, newest_generation);
+  metrics_.directive(newest_generation);
   status([&](Json& status) { status["directive"] = to_json(directive); });
 }
 

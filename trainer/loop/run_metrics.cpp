@@ -115,7 +115,7 @@ void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const
   }
 }
 
-void RunMetrics::directive(const Directive&, std::int64_t newest_generation) {
+void RunMetrics::directive(std::int64_t newest_generation) {
   metrics().gauge("duet_directive_number").set(static_cast<double>(++directives_));
   if (newest_generation >= 0) metrics().gauge("duet_pool_newest_generation").set(static_cast<double>(newest_generation));
 }

@@ -21,7 +21,8 @@ class RunMetrics {
   /// ranks. Durations: of this rank.
   void step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples, double seconds,
             double wait_seconds);
-  void directive(const Directive& directive, std::int64_t newest_generation);
+  /// After each. `newest_generation`: of the pool; negative: not known.
+  void directive(std::int64_t newest_generation);
   void stopped(const std::string& reason);  ///< empty: because it is complete
   void failed();
   void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
