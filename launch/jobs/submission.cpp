@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/time.h"
 #include "cluster/run/run_lock.h"
