@@ -2,12 +2,37 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
+#include <future>
+#include <thread>
+#include <vector>
 
+#include "base/thread.h"
 #include "base/torch.h"
 #include "cluster/ranks/cores.h"
 #include "cluster/run/allocation.h"
 
 namespace duet {
+namespace {
+
+// Of threads that are not granted LibTorch's pool waits for ever and OpenMP's ends the process: ask for as many as both will take, all at
+// one time. Throws Unavailable.
+void require_threads(int count) {
+  std::promise<void> end;
+  const auto ended = end.get_future().share();
+  std::vector<std::thread> granted;
+  std::exception_ptr fault;
+  try {
+    while (std::ssize(granted) < count) granted.push_back(start_thread("duet-probe", [ended] { ended.wait(); }));
+  } catch (...) {
+    fault = std::current_exception();
+  }
+  end.set_value();
+  for (auto& thread : granted) thread.join();
+  if (fault) std::rethrow_exception(fault);
+}
+
+}  // namespace
 
 void use_own_cores(World& world, int threads) {
   int share = bind_to_own_cores(world);
@@ -15,6 +40,7 @@ void use_own_cores(World& world, int threads) {
   if (const auto slurm = allocation(); slurm && slurm->cores_per_task > 0) share = std::min(share, slurm->cores_per_task);
   const char* given = std::getenv("OMP_NUM_THREADS");
   if (threads <= 0) threads = given != nullptr ? std::max(1, std::atoi(given)) : share;
+  require_threads(2 * (threads - 1));
   at::set_num_threads(threads);
   at::set_num_interop_threads(1);
 }
