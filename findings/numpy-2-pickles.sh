@@ -6,10 +6,13 @@
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for version in 2.4.6 1.26.4 1.25.2; do
-  python3 -m venv "$work/$version"
-  "$work/$version/bin/pip" install -q "numpy==$version"
-done
+install() { # VERSION PACKAGE
+  python3 -m venv "$work/$1"
+  "$work/$1/bin/pip" install -q "$2"
+}
+install 2.4.6 numpy==2.4.6
+install 1.26.4 numpy==1.26.4
+install 1.25.2 numpy==1.25.2
 write() { # VERSION
   "$work/$1/bin/python" -c 'import pickle, sys, numpy; pickle.dump({"a": numpy.arange(6.0)}, open(sys.argv[1], "wb"))' "$work/of-$1.pickle"
 }
