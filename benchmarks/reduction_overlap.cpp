@@ -100,12 +100,9 @@ void measure(const BenchmarkOptions& options, World& world) {
   if (!(rate > 0) || !(bucket > 0) || images < 1) throw UsageError("--rate, --bucket-mebibytes and --images must be above 0.");
   const auto network = make_backbone(options["network"].as<std::string>(), BatchNormMode::frozen, {.seed = 1});
   if (side < network->smallest_side()) throw UsageError("--side is {}; this network needs {}.", side, network->smallest_side());
-  std::vector<std::pair<std::string, Tensor>> parameters;
+  const auto parameters = network->parameters();
   std::int64_t bytes = 0;
-  for (const auto& [name, tensor] : network->parameters()) {
-    parameters.emplace_back(name, tensor);
-    bytes += tensor.numel() * 4;
-  }
+  for (const auto& [name, tensor] : parameters) bytes += tensor.numel() * 4;
   const auto input = at::rand({images, 3, side, side}).contiguous(at::MemoryFormat::ChannelsLast);
   const auto backward = [&] { network->forward(input).square().mean().backward(); };
 

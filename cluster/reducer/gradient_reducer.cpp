@@ -82,7 +82,7 @@ struct GradientReducer::State {
   int backwards = 1;
   bool armed = false;
 
-  State(std::vector<std::pair<std::string, Tensor>> named, Communicator& to, const ReducerOptions& how);
+  State(std::span<const NamedTensor> named, Communicator& to, const ReducerOptions& how);
   void lay_out(std::vector<std::size_t> order);
   void arrive(std::size_t index);
   void launch(Bucket& bucket);
@@ -102,17 +102,17 @@ struct Arrival : torch::autograd::PostAccumulateGradHook {
 
 }  // namespace
 
-GradientReducer::State::State(std::vector<std::pair<std::string, Tensor>> named, Communicator& to, const ReducerOptions& how)
+GradientReducer::State::State(std::span<const NamedTensor> named, Communicator& to, const ReducerOptions& how)
     : communicator(to), options(how) {
   DUET_CHECK(!named.empty(), "a reducer without parameters");
   DUET_CHECK(options.first_bucket_bytes > 0 && options.bucket_bytes > 0 && options.shares > 0, "buckets of no size");
-  const auto& first = named.front().second;
+  const auto& first = named.front().tensor;
   std::set<std::string> names;
-  for (auto& [name, tensor] : named) {
+  for (const auto& [name, tensor] : named) {
     DUET_CHECK(names.insert(name).second, "two parameters are called '{}'", name);
     DUET_CHECK(tensor.is_leaf() && tensor.requires_grad(), "'{}' is no leaf that requires a gradient", name);
     DUET_CHECK(tensor.scalar_type() == first.scalar_type() && tensor.device() == first.device(), "'{}' differs in type or device from '{}'",
-               name, named.front().first);
+               name, named.front().name);
     DUET_CHECK(at::isFloatingType(tensor.scalar_type()) && tensor.layout() == at::kStrided, "'{}' is not dense floating point", name);
     parameters.push_back({.name = name, .tensor = tensor, .gradient = {}});
   }
@@ -278,9 +278,8 @@ void GradientReducer::State::remove_hooks() {
   armed = false;
 }
 
-GradientReducer::GradientReducer(std::vector<std::pair<std::string, Tensor>> parameters, Communicator& communicator,
-                                 const ReducerOptions& options)
-    : state_(std::make_unique<State>(std::move(parameters), communicator, options)) {}
+GradientReducer::GradientReducer(std::span<const NamedTensor> parameters, Communicator& communicator, const ReducerOptions& options)
+    : state_(std::make_unique<State>(parameters, communicator, options)) {}
 
 GradientReducer::~GradientReducer() {
   disarm();

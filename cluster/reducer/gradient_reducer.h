@@ -1,10 +1,10 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "base/torch.h"
+#include "base/named_tensor.h"
 #include "cluster/communicate/communicator.h"
 
 namespace duet {
@@ -48,7 +48,7 @@ class GradientReducer {
  public:
   /// Names are unique and for errors and order(). All parameters: leaves that require gradients, of one floating type and device, dense;
   /// the same on all ranks.
-  GradientReducer(std::vector<std::pair<std::string, Tensor>> parameters, Communicator& communicator, const ReducerOptions& options = {});
+  GradientReducer(std::span<const NamedTensor> parameters, Communicator& communicator, const ReducerOptions& options = {});
   /// Parameters whose gradients still are views into its buckets are left without gradient, so that the buckets' memory goes too.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;

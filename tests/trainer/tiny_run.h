@@ -9,7 +9,7 @@
 #include "cluster/ranks/ranks.h"
 #include "datasets/synthetic/write.h"
 #include "trainer/config.h"
-#include "trainer/tensors/named_tensor.h"
+#include "trainer/tensors/named_tensors.h"
 
 // What tests of the phases and of the trainer share: a handful of synthetic photos and networks that a step takes milliseconds for.
 namespace duet {
@@ -77,15 +77,12 @@ class SelfRanks {
   std::unique_ptr<Communicator> alone_;
 };
 
-using Files = std::map<std::string, std::vector<NamedTensor>>;
+using Files = std::map<std::string, NamedTensors>;
 
 /// Copies that later steps leave alone.
 inline Files copy_of(const Files& files) {
-  const at::NoGradGuard no_gradients;
   Files copies;
-  for (const auto& [file, tensors] : files) {
-    for (const auto& [name, tensor] : tensors) copies[file].push_back({name, tensor.detach().clone()});
-  }
+  for (const auto& [file, tensors] : files) copies[file] = tensors.clone();
   return copies;
 }
 

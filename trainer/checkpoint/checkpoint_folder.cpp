@@ -185,7 +185,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
 
 bool Checkpoint::has(const std::string& file) const { return files_.contains(file); }
 
-std::vector<NamedTensor> Checkpoint::read(const std::string& file) const {
+NamedTensors Checkpoint::read(const std::string& file) const {
   if (!has(file)) throw DataError("{}: holds no '{}'.", folder_.string(), file);
   return SafetensorsFile(path_inside(folder_, file)).read_all();
 }

@@ -17,7 +17,7 @@ namespace duet {
 
 /// What one checkpoint holds. files: file name ("retrieval.safetensors") to its tensors; progress: whatever else a resumed run needs.
 struct CheckpointContent {
-  std::map<std::string, std::vector<NamedTensor>> files;
+  std::map<std::string, NamedTensors> files;
   Json progress;
   std::optional<double> score;  ///< validation figure of these weights, higher is better; none: not evaluated at this step
 };
@@ -35,7 +35,7 @@ class Checkpoint {
   std::optional<double> score() const { return score_; }
   bool has(const std::string& file) const;
   /// The tensors of one file, on the host. Throws DataError when there is none of that name.
-  std::vector<NamedTensor> read(const std::string& file) const;
+  NamedTensors read(const std::string& file) const;
 
   /// Throws UsageError naming every option that differs, with both values, when this checkpoint belongs to another configuration.
   /// configuration: flat object, option name to value; only options that change what the run computes should be in it.

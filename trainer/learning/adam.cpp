@@ -3,11 +3,10 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "trainer/learning/named_state.h"
 
 namespace duet {
 
-Adam::Adam(std::vector<NamedTensor> parameters, const AdamOptions& options) : options_(options), parameters_(std::move(parameters)) {
+Adam::Adam(NamedTensors parameters, const AdamOptions& options) : options_(options), parameters_(std::move(parameters)) {
   for (const auto& [name, tensor] : parameters_) {
     DUET_CHECK(tensor.is_contiguous(), "parameter '{}' is not contiguous", name);
     first_.push_back(at::zeros_like(tensor));
@@ -47,8 +46,8 @@ double Adam::step(double learning_rate) {
   return norm;
 }
 
-std::vector<NamedTensor> Adam::state() const {
-  std::vector<NamedTensor> all;
+NamedTensors Adam::state() const {
+  NamedTensors all;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     all.push_back({parameters_[i].name + ".first_moment", first_[i]});
     all.push_back({parameters_[i].name + ".second_moment", second_[i]});
@@ -57,9 +56,9 @@ std::vector<NamedTensor> Adam::state() const {
   return all;
 }
 
-void Adam::load_state(const std::vector<NamedTensor>& state) {
+void Adam::load_state(const NamedTensors& state) {
   auto own = this->state();
-  copy_named_state("optimiser", state, own);
+  own.copy_from(state, Match::all, "state of the optimiser");
   steps_ = own.back().tensor.item<std::int64_t>();
 }
 

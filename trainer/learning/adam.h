@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "trainer/tensors/named_tensor.h"
+#include "trainer/tensors/named_tensors.h"
 
 namespace duet {
 
@@ -16,7 +16,7 @@ struct AdamOptions {
 class Adam {
  public:
   /// Shares the parameters; moments start at zero. Parameters must be contiguous.
-  Adam(std::vector<NamedTensor> parameters, const AdamOptions& options);
+  Adam(NamedTensors parameters, const AdamOptions& options);
 
   /// One update from the parameters' present gradients, which must already be summed over the ranks and may be changed (clipping).
   /// Returns the norm of all gradients before clipping, summed in float64. Throws InternalError naming a parameter without gradient, and
@@ -26,13 +26,13 @@ class Adam {
   std::int64_t steps() const { return steps_; }
 
   /// NAME.first_moment and NAME.second_moment of each parameter and `steps` (int64 scalar); the live tensors, except steps.
-  std::vector<NamedTensor> state() const;
+  NamedTensors state() const;
   /// Takes such a state, in any order. Throws DataError naming what is missing, too much or of another shape, before anything has changed.
-  void load_state(const std::vector<NamedTensor>& state);
+  void load_state(const NamedTensors& state);
 
  private:
   AdamOptions options_;
-  std::vector<NamedTensor> parameters_;
+  NamedTensors parameters_;
   std::vector<Tensor> first_, second_;
   std::int64_t steps_ = 0;
 };

@@ -22,14 +22,14 @@ class WeightAverage {
   std::int64_t updates() const { return updates_; }
 
   /// NAME of each tensor of the network and `average.updates` (int64 scalar).
-  std::vector<NamedTensor> state() const;
+  NamedTensors state() const;
   /// Throws DataError naming what is missing, too much or of another shape, before anything has changed.
-  void load_state(const std::vector<NamedTensor>& state);
+  void load_state(const NamedTensors& state);
 
  private:
   double decay_;
   std::int64_t updates_ = 0;
-  std::vector<NamedTensor> average_;
+  NamedTensors average_;
 };
 
 }  // namespace duet

@@ -10,12 +10,6 @@
 namespace duet {
 namespace {
 
-std::vector<std::pair<std::string, Tensor>> pairs_of(const std::vector<NamedTensor>& parameters) {
-  std::vector<std::pair<std::string, Tensor>> pairs;
-  for (const auto& parameter : parameters) pairs.emplace_back(parameter.name, parameter.tensor);
-  return pairs;
-}
-
 ReducerOptions options_of(const ClusterConfig& cluster) {
   return {.bucket_bytes = static_cast<std::int64_t>(cluster.bucket_mebibytes * (1 << 20)),
           .transport = transport_from_name(cluster.transport)};
@@ -23,7 +17,7 @@ ReducerOptions options_of(const ClusterConfig& cluster) {
 
 }  // namespace
 
-void clip_gradients(const std::vector<NamedTensor>& parameters, double limit) {
+void clip_gradients(const NamedTensors& parameters, double limit) {
   if (limit <= 0) return;
   double squares = 0;
   for (const auto& [name, tensor] : parameters) squares += tensor.grad().to(at::kDouble).square().sum().item<double>();
@@ -32,11 +26,11 @@ void clip_gradients(const std::vector<NamedTensor>& parameters, double limit) {
   for (const auto& [name, tensor] : parameters) tensor.grad().mul_(limit / norm);
 }
 
-Learner::Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options)
+Learner::Learner(NamedTensors parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options)
     : parameters_(std::move(parameters)),
       statistics_(std::move(options.statistics)),
       ranks_(gradients),
-      reducer_(pairs_of(parameters_), gradients, options_of(cluster)),
+      reducer_(parameters_, gradients, options_of(cluster)),
       adam_(parameters_, options.adam),
       skipped_limit_(options.skipped_limit),
       network_(std::move(options.network)) {}
@@ -105,7 +99,7 @@ double Learner::apply(const Tensor& loss, double learning_rate) {
   return step(learning_rate);
 }
 
-void Learner::load(const std::vector<NamedTensor>& state, const Json& order, std::int64_t skipped_in_a_row) {
+void Learner::load(const NamedTensors& state, const Json& order, std::int64_t skipped_in_a_row) {
   adam_.load_state(state);
   skipped_in_a_row_ = skipped_in_a_row;
   reducer_.set_order(order.get<std::vector<std::string>>());

@@ -8,20 +8,20 @@
 namespace duet {
 
 /// Shortens the gradients of these parameters together to norm `limit`, where they are longer; 0: no limit.
-void clip_gradients(const std::vector<NamedTensor>& parameters, double limit);
+void clip_gradients(const NamedTensors& parameters, double limit);
 
 struct LearnerOptions {
   AdamOptions adam = {};
   std::int64_t skipped_limit = 0;  ///< so many updates in a row may be left out because a gradient was not finite
   /// Running statistics that each rank's forward passes have moved its own way (batch norm `local`); step() makes them the mean over ranks.
-  std::vector<NamedTensor> statistics = {};
+  NamedTensors statistics = {};
   std::string network = {};  ///< whose parameters these are, for messages
 };
 
 /// A set of parameters that is trained together: their gradients' reduction and their optimiser.
 class Learner {
  public:
-  Learner(std::vector<NamedTensor> parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options = {});
+  Learner(NamedTensors parameters, Communicator& gradients, const ClusterConfig& cluster, LearnerOptions options = {});
 
   /// Backward pass of the rank's share of the loss; gradients are summed over ranks on the way. Collective. Throws as
   /// GradientReducer::finish; but when a gradient is not finite and the limit is not reached, the next step() changes nothing.
@@ -33,19 +33,19 @@ class Learner {
   double step(double learning_rate);
   double apply(const Tensor& loss, double learning_rate);
 
-  const std::vector<NamedTensor>& parameters() const { return parameters_; }
+  const NamedTensors& parameters() const { return parameters_; }
 
   /// Moments and step count, as Adam::state(); and the reducer's order, which is part of the sums' rounding.
-  std::vector<NamedTensor> state() const { return adam_.state(); }
+  NamedTensors state() const { return adam_.state(); }
   Json order() const { return reducer_.order(); }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
-  void load(const std::vector<NamedTensor>& state, const Json& order, std::int64_t skipped_in_a_row);
+  void load(const NamedTensors& state, const Json& order, std::int64_t skipped_in_a_row);
 
  private:
   void skip(const NumericalError& error);
   void average_statistics();
 
-  std::vector<NamedTensor> parameters_, statistics_;
+  NamedTensors parameters_, statistics_;
   Communicator& ranks_;
   GradientReducer reducer_;
   Adam adam_;

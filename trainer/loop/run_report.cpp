@@ -129,8 +129,7 @@ void add_sketches(ReportData& report, const PhaseContext& context, const StoreVi
 }
 
 // Queries against the gallery, with `best` weights where there are some. Collective; fails on all ranks alike.
-std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks, const StoreView& view,
-                                             const std::vector<NamedTensor>& best) {
+std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks, const StoreView& view, const NamedTensors& best) {
   const auto& config = state.context().config;
   Gallery gallery;
   QuerySource queries;
@@ -161,8 +160,7 @@ std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks
 
 }  // namespace
 
-bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const std::vector<NamedTensor>& best,
-                      const Json& results) {
+bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const NamedTensors& best, const Json& results) {
   const auto context = state.context();
   const auto& config = context.config;
   const auto view = data.test ? data.test : data.validation;

@@ -9,7 +9,6 @@ namespace duet {
 /// last ones. `results`: RUN/results.json. Collective; rank 0 writes.
 /// False, after a warning, where rank 0 cannot make or write it: a picture of a run never costs the run its end. Where photos cannot be
 /// read any more, the report says so and goes without its queries or drawings.
-bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const std::vector<NamedTensor>& best,
-                      const Json& results);
+bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& data, const NamedTensors& best, const Json& results);
 
 }  // namespace duet

@@ -1,6 +1,5 @@
 #include "trainer/loop/run_state.h"
 
-#include "base/checksum.h"
 #include "trainer/data/training_data.h"
 #include "trainer/phases/discriminator_warmup.h"
 #include "trainer/phases/generator_fit.h"
@@ -18,38 +17,12 @@ constexpr double kGeneratorBeta = 0.5;
 constexpr const char* kGeneratorFit = "generator";
 
 // What Learner must average: running statistics that ranks move apart. `global` ones are the same on all ranks, `frozen` ones stand still.
-std::vector<NamedTensor> local_statistics(const Module& network, const std::string& batch_norm) {
-  return batch_norm == "local" ? network.buffers() : std::vector<NamedTensor>();
+NamedTensors local_statistics(const Module& network, const std::string& batch_norm) {
+  return batch_norm == "local" ? network.buffers() : NamedTensors();
 }
 
 std::string file_of(const std::string& network) { return network + ".safetensors"; }
 std::string optimiser_file_of(const std::string& learner) { return "optimiser-" + learner + ".safetensors"; }
-
-void copy_into(const std::vector<NamedTensor>& target, const std::vector<NamedTensor>& source, const std::string& subject) {
-  at::NoGradGuard no_gradients;
-  std::map<std::string, Tensor> by_name;
-  for (const auto& [name, tensor] : source) by_name[name] = tensor;
-  if (by_name.size() != target.size()) {
-    throw DataError("{}: holds {} tensors, the network has {}. Was it made by another version of this program?", subject, by_name.size(),
-                    target.size());
-  }
-  for (const auto& [name, tensor] : target) {
-    const auto found = by_name.find(name);
-    if (found == by_name.end() || found->second.sizes() != tensor.sizes()) {
-      throw DataError("{}: '{}' is missing or of another shape.", subject, name);
-    }
-    tensor.copy_(found->second);
-  }
-}
-
-std::uint64_t checksum_of(const std::vector<NamedTensor>& tensors) {
-  std::uint64_t sum = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const auto host = tensor.detach().cpu().contiguous();
-    sum = sum * 31 + checksum({static_cast<const std::byte*>(host.data_ptr()), host.nbytes()});
-  }
-  return sum;
-}
 
 }  // namespace
 
@@ -92,7 +65,7 @@ Learner& RunState::retrieval_learner() {
 
 Learner& RunState::generator_learner(bool joint) {
   auto statistics = [&](bool moving) {
-    return moving ? local_statistics(networks.generator->backbone(), config_.generator.batch_norm) : std::vector<NamedTensor>();
+    return moving ? local_statistics(networks.generator->backbone(), config_.generator.batch_norm) : NamedTensors();
   };
   if (!joint) {
     return learner(kGeneratorFit, [&] {
@@ -200,7 +173,7 @@ void RunState::restore(const Checkpoint& checkpoint) {
   counts = step_counts_from_json(member<Json>(progress, "counts", subject), subject);
   joint_begun = member<bool>(progress, "joint_begun", subject);
   auto restore_network = [&](Module& network, const std::string& name) {
-    copy_into(network.state(), checkpoint.read(file_of(name)), (checkpoint.folder() / file_of(name)).string());
+    network.state().copy_from(checkpoint.read(file_of(name)), Match::all, (checkpoint.folder() / file_of(name)).string());
   };
   restore_network(*networks.retrieval, "retrieval");
   if (networks.average) networks.average->load_state(checkpoint.read(file_of("retrieval-average")));
@@ -222,7 +195,7 @@ void RunState::restore(const Checkpoint& checkpoint) {
 void RunState::require_equal_weights() const {
   auto require = [&](const Module* network, const char* name) {
     if (network == nullptr) return;
-    const auto own = static_cast<std::int64_t>(checksum_of(network->state()) >> 1);
+    const auto own = static_cast<std::int64_t>(network->state().checksum() >> 1);
     const auto low = ranks_.control.all_reduce(own, ReduceOp::min), high = ranks_.control.all_reduce(own, ReduceOp::max);
     if (low != high) throw InternalError("the {} network differs between ranks after {} steps.", name, counts.total());
   };

@@ -51,7 +51,7 @@ class RunState {
   // Made when first used; what a checkpoint says of them waits until then.
   std::map<std::string, std::unique_ptr<Learner>> learners_;
   struct SavedLearner {
-    std::vector<NamedTensor> state;
+    NamedTensors state;
     Json order;
     std::int64_t skipped_in_a_row = 0;
   };

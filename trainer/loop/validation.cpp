@@ -8,21 +8,7 @@ namespace {
 // Drawings of each validation photo when the generator is judged.
 constexpr int kSamplesPerPhoto = 4;
 
-std::vector<NamedTensor> copy_of(const std::vector<NamedTensor>& state) {
-  at::NoGradGuard no_gradients;
-  std::vector<NamedTensor> copies;
-  for (const auto& [name, tensor] : state) copies.push_back({name, tensor.detach().clone()});
-  return copies;
-}
-
-void exchange(const std::vector<NamedTensor>& network, std::vector<NamedTensor>& other) {
-  at::NoGradGuard no_gradients;
-  for (std::size_t i = 0; i < network.size(); ++i) {
-    const auto before = network[i].tensor.detach().clone();
-    network[i].tensor.copy_(other[i].tensor);
-    other[i].tensor.copy_(before);
-  }
-}
+constexpr const char* kBest = "retrieval-best.safetensors";
 
 }  // namespace
 
@@ -50,7 +36,7 @@ void Validation::consider(const std::string& weights, const RetrievalMetrics& me
   auto figure = [&](const char* name) { return best_place_.is_null() ? -1.0 : best_place_.at(name).get<double>(); };
   const std::pair now{metrics.acc_1, metrics.mean_rank_percentile};
   if (!best_.empty() && now <= std::pair{figure("acc@1"), figure("mean_rank_percentile")}) return;
-  best_ = copy_of(state_.networks.retrieval->state());
+  best_ = state_.networks.retrieval->state().clone();
   best_place_ = Json{{"weights", weights},
                      {"total_step", state_.counts.total()},
                      {"acc@1", metrics.acc_1},
@@ -78,9 +64,9 @@ Json Validation::measure_all() {
     figures["last"] = to_json(metrics_on(*view));
     with_average([&] { figures["average"] = to_json(metrics_on(*view)); });
     if (!best_.empty()) {
-      exchange(state_.networks.retrieval->state(), best_);
+      exchange_best();
       figures["best"] = to_json(metrics_on(*view));
-      exchange(state_.networks.retrieval->state(), best_);
+      exchange_best();
     }
   };
   measure("validation", validation_);
@@ -106,17 +92,11 @@ Json Validation::judge_generator() {
   return figures;
 }
 
-void Validation::restore(std::vector<NamedTensor> best, Json progress) {
-  at::NoGradGuard no_gradients;
-  best_ = copy_of(state_.networks.retrieval->state());
-  for (auto& [name, tensor] : best_) {
-    const auto found =
-        std::find_if(best.begin(), best.end(), [&, wanted = name](const NamedTensor& other) { return other.name == wanted; });
-    if (found == best.end() || found->tensor.sizes() != tensor.sizes()) {
-      throw DataError("retrieval-best.safetensors: '{}' is missing or of another shape.", name);
-    }
-    tensor.copy_(found->tensor);
-  }
+void Validation::exchange_best() { state_.networks.retrieval->state().swap_values(best_, kBest); }
+
+void Validation::restore(const NamedTensors& best, Json progress) {
+  best_ = state_.networks.retrieval->state().clone();
+  best_.copy_from(best, Match::all, kBest);
   best_place_ = std::move(progress);
 }
 

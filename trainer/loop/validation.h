@@ -26,21 +26,22 @@ class Validation {
   Json judge_generator();
 
   /// The best weights, as a network's state; empty before the first validate().
-  const std::vector<NamedTensor>& best() const { return best_; }
+  const NamedTensors& best() const { return best_; }
   Json progress() const { return best_place_; }
-  void restore(std::vector<NamedTensor> best, Json progress);
+  void restore(const NamedTensors& best, Json progress);
 
  private:
   RetrievalMetrics metrics_on(const StoreView& view);
   template <typename Use>
   void with_average(const Use& use);
+  void exchange_best();
   void consider(const std::string& weights, const RetrievalMetrics& metrics);
 
   const TrainingConfig& config_;
   Ranks ranks_;
   RunState& state_;
   std::optional<StoreView> validation_, test_;
-  std::vector<NamedTensor> best_;
+  NamedTensors best_;
   Json best_place_;  ///< {"weights", "total_step", "acc@1", "mean_rank_percentile"}
 };
 

@@ -84,9 +84,9 @@ Drawing Generator::draw(const Tensor& map, const Tensor& z, const DrawOptions& o
   return draw(photos(map), start(z), decoder_weights(), {output_weight_, output_bias_}, options, noise);
 }
 
-std::vector<NamedTensor> Generator::output_parameters() const { return {{"output.weight", output_weight_}, {"output.bias", output_bias_}}; }
+NamedTensors Generator::output_parameters() const { return {{"output.weight", output_weight_}, {"output.bias", output_bias_}}; }
 
-std::vector<NamedTensor> Generator::trained_parameters() const {
+NamedTensors Generator::trained_parameters() const {
   auto trained = parameters();
   if (!config_.train_backbone) std::erase_if(trained, [](const NamedTensor& entry) { return entry.name.starts_with("backbone."); });
   return trained;

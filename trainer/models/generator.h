@@ -40,9 +40,9 @@ class Generator : public Module {
   Drawing draw(const Tensor& map, const Tensor& z, const DrawOptions& options, const Tensor& noise) const;
 
   /// W_y and b_y: all that the policy gradient trains.
-  std::vector<NamedTensor> output_parameters() const;
+  NamedTensors output_parameters() const;
   /// All that the variational loss trains: everything, without the backbone where that is fixed.
-  std::vector<NamedTensor> trained_parameters() const;
+  NamedTensors trained_parameters() const;
 
   Backbone& backbone() { return *backbone_; }
   const Backbone& backbone() const { return *backbone_; }

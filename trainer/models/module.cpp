@@ -46,23 +46,23 @@ void Module::walk(const std::string& prefix, const Visit& visit) const {
   for (const auto& child : children_) child.part->walk(joined(prefix, child.name), visit);
 }
 
-std::vector<NamedTensor> Module::parameters() const {
-  std::vector<NamedTensor> all;
+NamedTensors Module::parameters() const {
+  NamedTensors all;
   walk("", [&](const Module& part, const std::string& prefix) {
     for (const auto& [name, tensor] : part.parameters_) all.push_back({joined(prefix, name), tensor});
   });
   return all;
 }
 
-std::vector<NamedTensor> Module::buffers() const {
-  std::vector<NamedTensor> all;
+NamedTensors Module::buffers() const {
+  NamedTensors all;
   walk("", [&](const Module& part, const std::string& prefix) {
     for (const auto& [name, tensor] : part.buffers_) all.push_back({joined(prefix, name), tensor});
   });
   return all;
 }
 
-std::vector<NamedTensor> Module::state() const {
+NamedTensors Module::state() const {
   auto all = parameters();
   for (auto& buffer : buffers()) all.push_back(std::move(buffer));
   return all;
@@ -82,16 +82,7 @@ void Module::to(at::Device device, at::ScalarType dtype) {
   }
 }
 
-void Module::copy_from(const Module& other) {
-  auto own = state(), theirs = other.state();
-  DUET_CHECK(own.size() == theirs.size(), "copy between networks of {} and {} tensors", own.size(), theirs.size());
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    DUET_CHECK(own[i].name == theirs[i].name && own[i].tensor.sizes() == theirs[i].tensor.sizes(), "copy of '{}' into '{}'", theirs[i].name,
-               own[i].name);
-  }
-  at::NoGradGuard no_gradient;
-  for (std::size_t i = 0; i < own.size(); ++i) own[i].tensor.copy_(theirs[i].tensor);
-}
+void Module::copy_from(const Module& other) { state().copy_from(other.state(), Match::all, "network to copy"); }
 
 void Module::set_requires_grad(bool value) {
   for (auto& [name, tensor] : parameters()) tensor.set_requires_grad(value);

@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "trainer/tensors/named_tensor.h"
+#include "trainer/tensors/named_tensors.h"
 
 namespace duet {
 
@@ -39,10 +39,10 @@ class Module {
   Module& operator=(const Module&) = delete;
 
   /// With dotted names, own tensors before parts, each in order of declaration. The tensors are the live ones.
-  std::vector<NamedTensor> parameters() const;
-  std::vector<NamedTensor> buffers() const;
+  NamedTensors parameters() const;
+  NamedTensors buffers() const;
   /// parameters(), then buffers(): what a checkpoint holds.
-  std::vector<NamedTensor> state() const;
+  NamedTensors state() const;
 
   /// Training mode (the state after construction) or evaluation, for all parts. Only batch normalisation cares.
   void set_training(bool training);
@@ -52,7 +52,7 @@ class Module {
   void to(at::Device device, at::ScalarType dtype);
 
   /// Takes the values of a network of the same shape, of any device and floating type.
-  /// Throws InternalError naming the first tensor that differs.
+  /// Throws DataError naming the first tensor that differs.
   void copy_from(const Module& other);
 
   /// Switches gradients on or off for all parameters.
@@ -73,7 +73,7 @@ class Module {
   template <typename Visit>
   void walk(const std::string& prefix, const Visit& visit) const;
 
-  std::vector<NamedTensor> parameters_, buffers_;
+  NamedTensors parameters_, buffers_;
   std::vector<Child> children_;
   bool training_ = true;
 };

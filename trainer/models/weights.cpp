@@ -158,14 +158,14 @@ WeightReport load_checked(Module& module, const SafetensorsFile& file, const std
     if (!guess.empty()) message += fmt::format(". By its keys the file is of '{}'", guess);
     throw DataError("{}. Nothing was loaded.", message);
   }
-  std::vector<std::pair<Tensor, Tensor>> copies;  // nothing is changed before all was looked at
-  for (auto& [name, tensor] : module.state()) {
+  const auto state = module.state();
+  NamedTensors found;  // nothing is changed before all was looked at
+  for (const auto& [name, tensor] : state) {
     if (!file.find(prefix + name)) continue;
-    copies.emplace_back(tensor, file.read(prefix + name));
-    check(file, prefix + name, copies.back().second);
+    found.push_back({name, file.read(prefix + name)});
+    check(file, prefix + name, found.back().tensor);
   }
-  at::NoGradGuard no_gradient;
-  for (auto& [to, from] : copies) to.copy_(from);
+  state.copy_from(found, Match::some, file.path().string());
   return report;
 }
 

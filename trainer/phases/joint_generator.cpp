@@ -8,18 +8,8 @@
 #include "trainer/phases/pseudo_sketches.h"
 
 namespace duet {
-namespace {
-
-std::vector<std::pair<std::string, Tensor>> output_of(const Generator& generator) {
-  std::vector<std::pair<std::string, Tensor>> pairs;
-  for (const auto& [name, tensor] : generator.output_parameters()) pairs.emplace_back(name, tensor);
-  return pairs;
-}
-
-}  // namespace
-
 JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner)
-    : context_(context), learner_(learner), policy_reducer_(output_of(*context.networks.generator), context.ranks.gradients) {}
+    : context_(context), learner_(learner), policy_reducer_(context.networks.generator->output_parameters(), context.ranks.gradients) {}
 
 StepSamples JointGenerator::samples_per_step() const {
   const auto& joint = context_.config.joint;

@@ -192,8 +192,7 @@ SafetensorsFile::Entry parse_entry(const std::string& name, const Header& value,
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& file, const std::vector<NamedTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
   Header header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
@@ -297,8 +296,8 @@ Tensor SafetensorsFile::read(const std::string& name) const {
   return read(*entry);
 }
 
-std::vector<NamedTensor> SafetensorsFile::read_all() const {
-  std::vector<NamedTensor> all;
+NamedTensors SafetensorsFile::read_all() const {
+  NamedTensors all;
   for (const auto& entry : entries_) all.push_back({entry.name, read(entry)});
   return all;
 }

@@ -1,6 +1,6 @@
 #pragma once
 #include "base/torch.h"
-#include "trainer/tensors/named_tensor.h"
+#include "trainer/tensors/named_tensors.h"
 
 namespace duet {
 
@@ -8,7 +8,7 @@ namespace duet {
 /// Under a temporary name, synced, renamed: after a crash there is the old file or the new. Types: float16/32/64, bfloat16, int64, uint8;
 /// tensors of any device and stride. The order is kept. Throws CannotWrite naming the file; InternalError on a name given twice or an
 /// unsupported type.
-void write_safetensors(const std::filesystem::path& file, const std::vector<NamedTensor>& tensors,
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 /// A safetensors file opened for reading. Untrusted: header at most 100 MB, every offset inside the file, no overlap, no hole, sizes
@@ -41,7 +41,7 @@ class SafetensorsFile {
   /// A tensor of its own memory, on the CPU. Throws DataError naming file and tensor when it is absent, of a type that is not read, or the
   /// file was cut since it was opened.
   Tensor read(const std::string& name) const;
-  std::vector<NamedTensor> read_all() const;
+  NamedTensors read_all() const;
 
  private:
   Tensor read(const Entry& entry) const;

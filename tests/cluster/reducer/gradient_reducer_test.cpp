@@ -26,7 +26,7 @@ Tensor noise(std::vector<std::int64_t> shape, std::uint64_t stream, at::ScalarTy
 
 /// A convolution and three linear layers; weights of the convolution in channels-last layout.
 struct Network {
-  std::vector<std::pair<std::string, Tensor>> parameters;
+  std::vector<NamedTensor> parameters;
   at::ScalarType type;
 
   explicit Network(at::ScalarType dtype = at::kDouble, std::uint64_t seed = 1) : type(dtype) {
@@ -36,7 +36,7 @@ struct Network {
     add("second.weight", noise({7, 40}, seed * 10 + 4, type) * 0.2);
     add("last.weight", noise({1, 7}, seed * 10 + 5, type) * 0.4);
   }
-  void add(const std::string& name, const Tensor& value) { parameters.emplace_back(name, value.detach().requires_grad_(true)); }
+  void add(const std::string& name, const Tensor& value) { parameters.push_back({name, value.detach().requires_grad_(true)}); }
   const Tensor& at(const std::string& name) const {
     for (const auto& [other, tensor] : parameters) {
       if (other == name) return tensor;
@@ -109,17 +109,17 @@ TEST(GradientReducer, RanksTogetherComputeTheGradientOfOneBigBatch) {
 
 TEST(GradientReducer, ASmallNetworkTravelsInSharesAndATinyOneAtOnce) {
   const auto buckets_of = [](std::int64_t parameters, std::int64_t kibibytes, int shares) {
-    std::vector<std::pair<std::string, Tensor>> named;
+    std::vector<NamedTensor> named;
     auto loss = at::zeros({});
     for (std::int64_t i = 0; i < parameters; ++i) {
-      named.emplace_back(fmt::format("p{}", i), at::ones({kibibytes * 256}).requires_grad_(true));
-      loss = loss + named.back().second.sum();
+      named.push_back({fmt::format("p{}", i), at::ones({kibibytes * 256}).requires_grad_(true)});
+      loss = loss + named.back().tensor.sum();
     }
     GradientReducer reducer(named, test_world().gradients(), {.shares = shares});
     reducer.arm();
     loss.backward();
     reducer.finish();
-    EXPECT_EQ(named.front().second.grad()[0].item<float>(), static_cast<float>(test_world().size()));
+    EXPECT_EQ(named.front().tensor.grad()[0].item<float>(), static_cast<float>(test_world().size()));
     return reducer.statistics().buckets;
   };
   EXPECT_EQ(buckets_of(16, 512, 8), 8);
@@ -134,7 +134,7 @@ TEST(GradientReducer, GradientsGoWithTheirReducer) {
     reducer.arm();
     network.loss(own_rows(images_of(0)), kRows).backward();
     reducer.finish();
-    EXPECT_TRUE(network.parameters.front().second.grad().defined());
+    EXPECT_TRUE(network.parameters.front().tensor.grad().defined());
   };
   once();
   for (const auto& [name, tensor] : network.parameters) EXPECT_FALSE(tensor.grad().defined()) << name;
@@ -301,12 +301,12 @@ TEST(GradientReducer, AGradientThatIsNotFiniteIsNamedOnAllRanks) {
 TEST(GradientReducer, WhatOverflowsInTheTransportIsAnError) {
   const int ranks = test_world().size();
   const auto reduce = [&](double value) {
-    std::vector<std::pair<std::string, Tensor>> parameters{{"weight", at::zeros({5}, at::kFloat).requires_grad_(true)}};
+    std::vector<NamedTensor> parameters{{"weight", at::zeros({5}, at::kFloat).requires_grad_(true)}};
     GradientReducer reducer(parameters, test_world().gradients(), {.transport = Transport::fp16});
     reducer.arm();
-    (parameters[0].second * value).sum().backward();
+    (parameters[0].tensor * value).sum().backward();
     reducer.finish();
-    return parameters[0].second.grad()[0].item<double>();
+    return parameters[0].tensor.grad()[0].item<double>();
   };
   EXPECT_EQ(reduce(16000), 16000 * ranks);
   EXPECT_THAT(message_of<NumericalError>([&] { reduce(70000); }),
@@ -324,11 +324,11 @@ Tensor use_in_order(const std::vector<Tensor>& parameters, const std::vector<int
 }
 
 TEST(GradientReducer, TheOrderOfTheFirstBackwardOfRankZeroHoldsForAllAndCanBeRestored) {
-  std::vector<std::pair<std::string, Tensor>> named;
+  std::vector<NamedTensor> named;
   std::vector<Tensor> parameters;
   for (int i = 0; i < 4; ++i) {
     parameters.push_back(noise({8 * (i + 1)}, 50 + i).requires_grad_(true));  // whole cache lines: buckets are told apart by size
-    named.emplace_back(fmt::format("p{}", i), parameters.back());
+    named.push_back({fmt::format("p{}", i), parameters.back()});
   }
   const std::vector<int> own = test_world().rank() == 0 ? std::vector{3, 0, 2, 1} : std::vector{0, 1, 2, 3};
   const auto step = [&](GradientReducer& reducer) {
@@ -364,11 +364,11 @@ TEST(GradientReducer, TheOrderOfTheFirstBackwardOfRankZeroHoldsForAllAndCanBeRes
 
 TEST(GradientReducer, BucketsLeaveInOneOrderThoughGradientsDoNot) {
   std::vector<std::string> events;
-  std::vector<std::pair<std::string, Tensor>> named;
+  std::vector<NamedTensor> named;
   std::vector<Tensor> parameters;
   for (int i = 0; i < 4; ++i) {
     parameters.push_back(noise({3 + i}, 60 + i).requires_grad_(true));
-    named.emplace_back(fmt::format("p{}", i), parameters.back());
+    named.push_back({fmt::format("p{}", i), parameters.back()});
   }
   GradientReducer reducer(named, test_world().gradients(), {.first_bucket_bytes = 1, .bucket_bytes = 1});
   for (int step = 0; step < 3; ++step) {
@@ -387,7 +387,7 @@ TEST(GradientReducer, TwoNetworksTakeTurnsAndMayShareParameters) {
   const Network left(at::kDouble, 1), right(at::kDouble, 2);
   GradientReducer of_left(left.parameters, test_world().gradients(), kSmallBuckets);
   GradientReducer of_right(right.parameters, test_world().gradients());
-  GradientReducer of_last_layer({{"last.weight", left.at("last.weight")}}, test_world().gradients());
+  GradientReducer of_last_layer(std::vector<NamedTensor>{{"last.weight", left.at("last.weight")}}, test_world().gradients());
   for (int step = 0; step < 3; ++step) {
     const auto images = images_of(step);
     of_left.arm();

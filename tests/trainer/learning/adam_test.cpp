@@ -21,8 +21,8 @@ Tensor noise(std::uint64_t key, at::IntArrayRef shape) {
   return values;
 }
 
-std::vector<NamedTensor> some_parameters(at::ScalarType dtype = at::kDouble) {
-  std::vector<NamedTensor> parameters;
+NamedTensors some_parameters(at::ScalarType dtype = at::kDouble) {
+  NamedTensors parameters;
   for (std::uint64_t key : {1, 2, 3}) {
     auto shape = std::vector<std::int64_t>{3, static_cast<std::int64_t>(key) * 7, 3, 3};
     parameters.push_back({fmt::format("p{}", key), noise(key, shape).to(dtype).requires_grad_()});
@@ -30,7 +30,7 @@ std::vector<NamedTensor> some_parameters(at::ScalarType dtype = at::kDouble) {
   return parameters;
 }
 
-void set_gradients(const std::vector<NamedTensor>& parameters, std::uint64_t step, double scale = 1) {
+void set_gradients(const NamedTensors& parameters, std::uint64_t step, double scale = 1) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     auto tensor = parameters[i].tensor;
     tensor.mutable_grad() = (noise(100 * step + i, tensor.sizes()) * scale).to(tensor.scalar_type());
@@ -43,7 +43,7 @@ struct SlowAdam {
   std::vector<std::vector<double>> value, first, second;
   int steps = 0;
 
-  SlowAdam(const std::vector<NamedTensor>& parameters, const AdamOptions& chosen) : options(chosen) {
+  SlowAdam(const NamedTensors& parameters, const AdamOptions& chosen) : options(chosen) {
     for (const auto& parameter : parameters) {
       auto flat = parameter.tensor.detach().to(at::kDouble).contiguous();
       value.emplace_back(flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel());
@@ -52,7 +52,7 @@ struct SlowAdam {
     }
   }
 
-  double step(const std::vector<NamedTensor>& parameters, double rate) {
+  double step(const NamedTensors& parameters, double rate) {
     double square = 0;
     std::vector<Tensor> gradients;
     for (const auto& parameter : parameters) {
@@ -73,7 +73,7 @@ struct SlowAdam {
     return norm;
   }
 
-  double largest_difference(const std::vector<NamedTensor>& parameters) const {
+  double largest_difference(const NamedTensors& parameters) const {
     double largest = 0;
     for (std::size_t p = 0; p < value.size(); ++p) {
       auto flat = parameters[p].tensor.detach().to(at::kDouble).contiguous();
@@ -129,7 +129,7 @@ TEST(Adam, ContinuesFromItsStateBitForBit) {
     set_gradients(parameters, step);
     adam.step(0.01);
   }
-  std::vector<NamedTensor> copied, saved;
+  NamedTensors copied, saved;
   for (auto& [name, tensor] : parameters) copied.push_back({name, tensor.detach().clone().requires_grad_()});
   for (auto& [name, tensor] : adam.state()) saved.insert(saved.begin(), {name, tensor.clone()});
   Adam resumed(copied, {});
@@ -147,7 +147,7 @@ TEST(Adam, ContinuesFromItsStateBitForBit) {
 TEST(Adam, RefusesAStateOfOtherParameters) {
   auto parameters = some_parameters();
   Adam adam(parameters, {});
-  auto expect_refusal = [&](std::vector<NamedTensor> state, const std::string& part) {
+  auto expect_refusal = [&](NamedTensors state, const std::string& part) {
     try {
       adam.load_state(state);
       ADD_FAILURE() << "accepted; expected: " << part;

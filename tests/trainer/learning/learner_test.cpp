@@ -9,13 +9,13 @@
 namespace duet {
 namespace {
 
-std::vector<NamedTensor> three_parameters() {
-  std::vector<NamedTensor> parameters;
+NamedTensors three_parameters() {
+  NamedTensors parameters;
   for (const std::string name : {"a", "b", "c"}) parameters.push_back({name, at::ones({2}, at::kDouble).requires_grad_()});
   return parameters;
 }
 
-Tensor loss_of(const std::vector<NamedTensor>& parameters) {
+Tensor loss_of(const NamedTensors& parameters) {
   // b enters last and therefore gets its gradient first: an order that no reducer would guess.
   const auto &a = parameters[0].tensor, &b = parameters[1].tensor, &c = parameters[2].tensor;
   return (((a * 3).exp() + c).sin() * b).sum();

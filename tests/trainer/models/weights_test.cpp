@@ -103,7 +103,7 @@ TEST_F(Weights, OfATypeThatHoldsNoFractionsAreRefusedOnlyWhereTheNetworkNeedsThe
 
 TEST_F(Weights, MetadataOrElseImageNetDecideTheNormalisation) {
   auto network = tiny(1);
-  std::vector<NamedTensor> state;
+  NamedTensors state;
   for (auto& tensor : network->state()) {
     if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
   }
@@ -121,7 +121,7 @@ TEST_F(Weights, MetadataOrElseImageNetDecideTheNormalisation) {
 
 TEST_F(Weights, AnOptionSaysTheScalingThatTheFileDoesNot) {
   auto network = tiny(1);
-  std::vector<NamedTensor> state;
+  NamedTensors state;
   for (auto& tensor : network->state()) {
     if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
   }
@@ -135,7 +135,7 @@ TEST_F(Weights, AnOptionSaysTheScalingThatTheFileDoesNot) {
 
 TEST_F(Weights, OfInceptionTakeTorchvisionsScalingWhereNothingIsSaid) {
   auto network = make_backbone("inception_v3", BatchNormMode::frozen, {.seed = 1});
-  std::vector<NamedTensor> state;
+  NamedTensors state;
   for (auto& tensor : network->state()) {
     if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
   }

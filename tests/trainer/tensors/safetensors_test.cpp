@@ -40,7 +40,7 @@ class Safetensors : public testing::Test {
 
 TEST_F(Safetensors, EveryTypeShapeAndStrideComesBack) {
   auto base = at::arange(24, at::kDouble).view({2, 3, 4}) * 0.37 - 3;
-  std::vector<NamedTensor> tensors;
+  NamedTensors tensors;
   for (auto dtype : {at::kHalf, at::kBFloat16, at::kFloat, at::kDouble, at::kLong, at::kByte}) {
     tensors.push_back({fmt::format("t.{}", c10::toString(dtype)), base.abs().to(dtype)});
   }

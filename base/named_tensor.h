@@ -1,4 +1,6 @@
 #pragma once
+#include <string>
+
 #include "base/torch.h"
 
 namespace duet {
