@@ -12,7 +12,10 @@
 namespace duet {
 namespace {
 
-enum StopReason { running = 0, complete = 1, requested = 2, error = 3 };
+// The gauge's numbers, which boards and alerts know (docs/monitoring.md).
+enum class StopReason { running = 0, complete = 1, requested = 2, error = 3 };
+
+void set_stop_reason(StopReason reason) { metrics().gauge("duet_stop_reason").set(static_cast<double>(reason)); }
 
 enum class Labels { none, phase_and_stage, own_network, discriminator };
 
@@ -79,7 +82,7 @@ RunMetrics::RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t resta
   metrics().gauge("duet_run_planned_steps").set(static_cast<double>(planned_steps));
   metrics().gauge("duet_restarts").set(static_cast<double>(restarts));
   metrics().gauge("duet_start_time_seconds").set(unix_seconds());
-  metrics().gauge("duet_stop_reason").set(running);
+  set_stop_reason(StopReason::running);
   // There from the beginning, so that their first increase is seen as one.
   for (const char* name : {"duet_quarantined_samples_total", "duet_checkpoint_failures_total", "duet_checkpoints_total"})
     metrics().counter(name);
@@ -120,9 +123,9 @@ void RunMetrics::directive(std::int64_t newest_generation) {
   if (newest_generation >= 0) metrics().gauge("duet_pool_newest_generation").set(static_cast<double>(newest_generation));
 }
 
-void RunMetrics::stopped(const std::string& reason) { metrics().gauge("duet_stop_reason").set(reason.empty() ? complete : requested); }
+void RunMetrics::stopped(const std::string& reason) { set_stop_reason(reason.empty() ? StopReason::complete : StopReason::requested); }
 
-void RunMetrics::failed() { metrics().gauge("duet_stop_reason").set(error); }
+void RunMetrics::failed() { set_stop_reason(StopReason::error); }
 
 void RunMetrics::pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded) {
   metrics().gauge("duet_pool_generation").set(static_cast<double>(generation));
