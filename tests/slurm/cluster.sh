@@ -223,7 +223,9 @@ up() {
     if [ "$(on_node "duet$port-1" sinfo -h -t idle -o %D 2>/dev/null)" = "$nodes" ]; then
       trap - EXIT
       # shellcheck disable=SC2016 # the inner shell's
-      [ -z "$owner" ] || setsid bash -c 'tail --pid="$0" -f /dev/null; exec "$1" down "$2"' "$owner" "$self" "$dir" >/dev/null 2>&1 </dev/null &
+      if [ -n "$owner" ]; then # with none of this process's outputs, whose readers would wait for it
+        setsid bash -c 'tail --pid="$0" -f /dev/null; exec "$1" down "$2"' "$owner" "$self" "$dir" >/dev/null 2>&1 </dev/null &
+      fi
       return
     fi
     sleep 0.1
