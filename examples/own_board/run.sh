@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do
     *) wrong "$1" ;;
   esac
 done
+[[ $port =~ ^[1-9][0-9]{0,4}$ ]] || fail "--port $port: takes a number from 1 to 65535." 64
 for program in prometheus promtool curl; do
   command -v "$program" >/dev/null || fail "there is no $program: apt-get install prometheus curl." 69
 done

@@ -45,6 +45,7 @@ if [ -z "$on" ]; then
   elif [ "$(id -u)" = 0 ] && command -v slurmctld slurmd munged ip >/dev/null; then on=virtual
   else on=mpirun; fi
 fi
+case $on in slurm | virtual | mpirun) ;; *) fail "--on $on: takes slurm, virtual or mpirun." 64 ;; esac
 [[ $cpus =~ ^[1-9][0-9]*$ ]] || fail "--cpus $cpus: takes a number of cores from 1 on." 64
 [ -z "$hosts" ] || [ "$on" = mpirun ] || fail "--hosts is for --on mpirun; which nodes a Slurm job gets is for Slurm to say (--nodelist, behind duet submit's --sbatch)." 64
 find_program
@@ -66,7 +67,8 @@ submit_and_wait() {
   answer=$("${inside[@]}" "$duet" submit train --nodes 2 --tasks-per-node 1 --cpus-per-task "$cpus" --time 1:00:00 --run.folder "$run" \
     "${options[@]}" --json)
   job=$(grep -oP '"job":\s*"?\K[0-9]+' <<<"$answer") || fail "duet submit told no job: $answer"
-  say "job $job is submitted; Ctrl-C leaves it in the queue, 'scancel $job' takes it out"
+  say "job $job is submitted"
+  [ "$on" = virtual ] || say "Ctrl-C leaves it in the queue; 'scancel $job' takes it out"
   while state=$(field JobState) && [[ ! $state =~ ^($ends)$ ]]; do
     sleep 2
     [ -e "$run/metrics.jsonl" ] || continue
@@ -100,7 +102,6 @@ case $on in
       "$duet" train --run.folder "$run" --run.threads "$cpus" "${options[@]}" || status=$?
     [ "$status" = 0 ] || fail "training ended with status $status; docs/troubleshooting.md says what it means. The same command continues." "$status"
     ;;
-  *) fail "--on $on: takes slurm, virtual or mpirun." 64 ;;
 esac
 
 "${inside[@]}" "$duet" status "$run"
