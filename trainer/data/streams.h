@@ -10,23 +10,9 @@
 #include "cluster/ranks/ranks.h"
 #include "datasets/loader/batch_stream.h"
 #include "trainer/config.h"
+#include "trainer/data/stream_name.h"
 
 namespace duet {
-
-/// The streams of samples that phases draw from. Numbers are salts of the order of samples: part of a run's meaning, never renumber.
-/// Streams that share a salt visit the same rows in the same order.
-enum class StreamName : int {
-  strokes = 1,          ///< generator's first stage: drawings with a photo, or with their own raster as pseudo photo
-  generator_pairs = 2,  ///< labelled photos with stroke sequences
-  retrieval = 3,        ///< labelled pairs, augmented
-  joint_labelled = 4,   ///< the joint stage's labelled pairs, augmented
-  joint_plain = 5,      ///< the same rows, flipped only: what teacher and discriminator see
-  pool = 6,             ///< photos without sketches, augmented
-  pool_plain = 7,       ///< the same rows, flipped only: what generator, teacher and discriminator see
-  joint_pairs = 8,      ///< labelled pairs of the generator's joint steps
-  joint_pool = 9,       ///< pool photos of the generator's joint steps, and of the discriminator's warm-up
-  warmup_pairs = 10,    ///< labelled pairs of the discriminator's warm-up, flipped only
-};
 
 /// The stores of a run, opened; views of the parts that training sees.
 struct TrainingData {

@@ -10,9 +10,6 @@
 namespace duet {
 namespace {
 
-// Apart from every training step's noise.
-constexpr std::int64_t kEvaluationStep = (std::int64_t{1} << 47) - 1;
-
 Tensor photo_tensor(const PhaseContext& context, const StoreView& view, std::int64_t photo) {
   const auto side = context.config.data.image_side;
   auto pixels = load_photo(view, photo, side);
@@ -30,8 +27,8 @@ std::vector<Sketch> draw(const PhaseContext& context, const Tensor& photo, std::
   }
   std::vector<std::int64_t> positions;
   for (int sample = 0; sample < samples; ++sample) positions.push_back(first_position + sample);
-  return draw_sketches(context, map.repeat({samples, 1, 1, 1}), {StreamName::generator_pairs, kEvaluationStep, positions}, 0, false)
-      .sketches;
+  const auto keys = noise_keys(NoiseKind::evaluation, StreamName::generator_pairs, 0, positions);
+  return draw_sketches(context, map.repeat({samples, 1, 1, 1}), keys, 0, false).sketches;
 }
 
 }  // namespace

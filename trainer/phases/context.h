@@ -1,4 +1,5 @@
 #pragma once
+#include "trainer/data/noise_key.h"
 #include "trainer/data/streams.h"
 #include "trainer/networks/networks.h"
 
@@ -23,9 +24,6 @@ enum class CacheSource : int {
   labelled_sketch_teacher,
   pool_photo_teacher,
 };
-
-/// Keys noise by what it is for and by the step, apart for each stream.
-inline std::int64_t noise_step(StreamName stream, std::int64_t step) { return (static_cast<std::int64_t>(stream) << 48) + step; }
 
 /// The generator's maps of a batch's photos (or pseudo photos), [n, C, h, w] in the run's dtype: in evaluation mode and without gradient,
 /// so that drawing changes nothing. Kept, unless the joint stage trains the encoder. `images`: uint8, as Backbone::features() takes them;

@@ -20,7 +20,8 @@ Scalars GeneratorFit::step(std::int64_t done) {
   const auto map = trained_maps(context_, source, batch.photos.empty() ? batch.record : batch.photo, batch.flipped, images);
 
   const auto latent = generator.latent(map);
-  const auto noise = latent_noise(context_.config.run.seed, noise_step(stream_, done), batch.position, config.latent);
+  const auto noise =
+      latent_noise(context_.config.run.seed, noise_key(NoiseKind::training, stream_, done).step, batch.position, config.latent);
   const auto z = Generator::sample_latent(latent, noise);
   const auto strokes = make_stroke_batch(batch.sequences, generator.offset_scale(), context_.device.dtype, device, "a training sequence");
   Tensor hidden;

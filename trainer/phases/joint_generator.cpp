@@ -28,7 +28,7 @@ void JointGenerator::set_place(const Json& place) {
   policy_reducer_.set_order(member<std::vector<std::string>>(place, "order", subject));
 }
 
-JointGenerator::Photos JointGenerator::next_photos() {
+JointGenerator::Photos JointGenerator::next_photos(std::int64_t done) {
   const auto side = context_.config.data.image_side;
   const auto device = context_.device.device;
   Photos photos;
@@ -38,7 +38,7 @@ JointGenerator::Photos JointGenerator::next_photos() {
   const auto maps = joint_trains_encoder(context_.config) ? trained_maps : encoded_maps;
   photos.map = maps(context_, CacheSource::labelled_map, pairs.photo, pairs.flipped, photos.photos);
   photos.photo = pairs.photo;
-  photos.position = pairs.position;
+  photos.noise = noise_keys(NoiseKind::training, StreamName::joint_pool, done, pairs.position);
   photos.group.assign(photos.photo.size(), 0);
   if (context_.config.joint.policy > 0) {
     const auto pool = context_.streams.next(StreamName::joint_pool);
@@ -48,8 +48,8 @@ JointGenerator::Photos JointGenerator::next_photos() {
     photos.map = at::cat({photos.map, map});
     photos.photo.insert(photos.photo.end(), pool.photo.begin(), pool.photo.end());
     photos.group.resize(photos.photo.size(), 1);
-    // Positions of the two streams must not meet: their noise would be the same.
-    for (const auto position : pool.position) photos.position.push_back(position | (std::int64_t{1} << 62));
+    const auto noise = noise_keys(NoiseKind::pool_in_block, StreamName::joint_pool, done, pool.position);
+    photos.noise.place.insert(photos.noise.place.end(), noise.place.begin(), noise.place.end());
   }
   return photos;
 }
@@ -67,8 +67,8 @@ Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done,
     const at::AutoGradMode gradients(!last_layer);
     const auto map = photos.map.narrow(0, 0, rows);
     latent = generator.latent(map);
-    const auto positions = std::span(photos.position).first(static_cast<std::size_t>(rows));
-    const auto noise = latent_noise(config.run.seed, noise_step(StreamName::joint_pairs, done), positions, config.generator.latent);
+    const auto noise = latent_noise(config.run.seed, noise_key(NoiseKind::training, StreamName::joint_pairs, done).step,
+                                    photos.pairs.position, config.generator.latent);
     const Autocast autocast(context_.device);
     hidden =
         generator.teacher_forced(map, Generator::sample_latent(latent, noise), strokes.inputs, strokes.lengths).to(context_.device.dtype);
@@ -98,8 +98,8 @@ Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std:
     std::vector<std::int64_t> photo(static_cast<std::size_t>(gathered.size(0))), group(photo.size());
     context_.ranks.data.all_gather(photos.photo.data(), photo.data(), own, DataType::int64);
     context_.ranks.data.all_gather(photos.group.data(), group.data(), own, DataType::int64);
-    const auto negative =
-        negatives({photo, group}, context_.config.run.seed, static_cast<std::uint64_t>(noise_step(StreamName::joint_pool, done)));
+    const auto negative = negatives({photo, group}, context_.config.run.seed,
+                                    static_cast<std::uint64_t>(noise_key(NoiseKind::training, StreamName::joint_pool, done).step));
     const auto sketch = gathered.narrow(1, 0, dimension), positive = gathered.narrow(1, dimension, dimension);
     const auto index = at::tensor(negative, at::kLong).to(positive.device());
     const auto terms = triplet_terms(sketch, positive, positive.index_select(0, index), context_.config.retrieval.margin);
@@ -112,9 +112,8 @@ Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std:
 Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars) {
   const auto& config = context_.config;
   auto& generator = *context_.networks.generator;
-  const DrawPurpose purpose{StreamName::joint_pool, done, photos.position};
   const auto map = photos.map.detach();
-  const auto drawn = draw_sketches(context_, map, purpose, /*temperature=*/1, /*keep_hidden=*/true);
+  const auto drawn = draw_sketches(context_, map, photos.noise, /*temperature=*/1, /*keep_hidden=*/true);
   const auto reward = rewards(photos, rasters_of(context_, drawn.sketches), done);
   const auto global = static_cast<double>(reward.size(0)) * context_.ranks.size();
   const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
@@ -124,7 +123,7 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
     baseline.fill_(reward_mean_.started ? reward_mean_.value : mean_reward);
     reward_mean_.update(mean_reward);
   } else if (config.joint.baseline == "greedy") {
-    const auto greedy = draw_sketches(context_, map, purpose, /*temperature=*/0, /*keep_hidden=*/false);
+    const auto greedy = draw_sketches(context_, map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
     baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
   }
 
@@ -140,7 +139,7 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
 
 Scalars JointGenerator::step(std::int64_t done) {
   const auto& config = context_.config;
-  const auto photos = next_photos();
+  const auto photos = next_photos(done);
   Scalars scalars;
   std::vector<Tensor> policy_gradients;
   const auto output = context_.networks.generator->output_parameters();

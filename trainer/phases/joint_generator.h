@@ -25,10 +25,11 @@ class JointGenerator : public Phase {
   struct Photos {
     Batch pairs;         ///< labelled, with sequences
     Tensor photos, map;  ///< labelled rows, then pool rows
-    std::vector<std::int64_t> photo, group, position;
+    std::vector<std::int64_t> photo, group;
+    NoiseKeys noise;  ///< of the drawn sketches
   };
 
-  Photos next_photos();
+  Photos next_photos(std::int64_t done);
   Tensor variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const;
   Tensor rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const;
   Tensor policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars);

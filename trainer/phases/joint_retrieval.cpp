@@ -43,10 +43,10 @@ void JointRetrieval::draw_block(std::int64_t first_step) {
     maps.push_back(encoded_maps(context_, CacheSource::pool_map, batch.plain.photo, batch.plain.flipped, batch.plain_photos));
     positions.insert(positions.end(), batch.plain.position.begin(), batch.plain.position.end());
   }
-  const DrawPurpose purpose{StreamName::pool, first_step, positions};
-  const auto drawn = draw_sketches(context_, at::cat(maps), purpose, config.joint.temperature, false);
+  const auto keys = noise_keys(NoiseKind::training, StreamName::pool, first_step, positions);
+  const auto drawn = draw_sketches(context_, at::cat(maps), keys, config.joint.temperature, false);
   const auto plain = rasters_of(context_, drawn.sketches);
-  const auto moved = trained_on ? rasters_of(context_, augmented(context_, drawn.sketches, purpose)) : Tensor();
+  const auto moved = trained_on ? rasters_of(context_, augmented(context_, drawn.sketches, keys)) : Tensor();
   std::int64_t row = 0;
   for (auto& batch : block_) {
     batch.plain_rasters = plain.narrow(0, row, batch.plain.size());
@@ -125,14 +125,15 @@ Scalars JointRetrieval::step(std::int64_t done) {
 
   const auto human = gather_pairs(context_.ranks, sketch.narrow(0, 0, n_labelled), photo.narrow(0, 0, n_labelled), labelled.photo,
                                   at::ones({n_labelled}, plain_options));
-  const auto labelled_loss = retrieval_loss(config.retrieval, human, config.run.seed, noise_step(StreamName::joint_labelled, done));
+  const auto labelled_loss =
+      retrieval_loss(config.retrieval, human, config.run.seed, noise_key(NoiseKind::training, StreamName::joint_labelled, done).step);
   Tensor loss = labelled_loss, pool_loss, drift;
   double teacher_distance = 0;
   if (pool) {
     const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
     const auto pseudo =
         gather_pairs(context_.ranks, sketch.narrow(0, n_labelled, n_pool), photo.narrow(0, n_labelled, n_pool), pool->plain.photo, weight);
-    pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_step(StreamName::pool, done));
+    pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_key(NoiseKind::training, StreamName::pool, done).step);
     loss = loss + joint.pool * pool_loss;
   }
   if (with_teacher) {

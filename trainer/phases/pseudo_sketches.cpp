@@ -29,16 +29,14 @@ std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, 
   return sketches;
 }
 
-PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const DrawPurpose& purpose, double temperature,
-                             bool keep_hidden) {
+PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const NoiseKeys& keys, double temperature, bool keep_hidden) {
   at::NoGradGuard no_gradients;
   const auto& config = context.config;
   auto& generator = *context.networks.generator;
-  const auto key = noise_step(purpose.stream, purpose.step);
   const auto latent = generator.latent(map);
-  const auto z = Generator::sample_latent(latent, latent_noise(config.run.seed, key, purpose.position, config.generator.latent));
+  const auto z = Generator::sample_latent(latent, latent_noise(config.run.seed, keys.step, keys.place, config.generator.latent));
   const DrawOptions options{.temperature = temperature, .max_steps = config.generator.max_steps, .keep_hidden = keep_hidden};
-  const auto noise = temperature > 0 ? drawing_noise(config.run.seed, key, purpose.position, options.max_steps) : Tensor();
+  const auto noise = temperature > 0 ? drawing_noise(config.run.seed, keys.step, keys.place, options.max_steps) : Tensor();
   PseudoSketches drawn;
   drawn.drawing = generator.draw(map, z, options, noise);
   drawn.sketches = place_drawings(drawn.drawing, generator.offset_scale(), config.joint.placement);
@@ -60,13 +58,12 @@ Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketch
   return rasters.to(context.device.device);
 }
 
-std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const DrawPurpose& purpose) {
+std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const NoiseKeys& keys) {
   const auto& data = context.config.data;
   std::vector<Sketch> moved;
   for (std::size_t row = 0; row < sketches.size(); ++row) {
-    KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation,
-                       static_cast<std::uint64_t>(noise_step(purpose.stream, purpose.step)),
-                       static_cast<std::uint64_t>(purpose.position[row]));
+    KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation, static_cast<std::uint64_t>(keys.step),
+                       static_cast<std::uint64_t>(keys.place[row]));
     const double degrees = random.uniform(-data.rotate_degrees, data.rotate_degrees);
     const double scale = 1 + random.uniform(-data.scale, data.scale);
     const double shift_x = kCanvasSide * random.uniform(-data.shift, data.shift);

@@ -13,15 +13,8 @@ struct PseudoSketches {
   std::int64_t size() const { return static_cast<std::int64_t>(sketches.size()); }
 };
 
-struct DrawPurpose {
-  StreamName stream;  ///< whose photos these are; with `step` and `position` it keys the noise
-  std::int64_t step = 0;
-  std::span<const std::int64_t> position;  ///< one a row
-};
-
 /// Draws a sketch for each map: z from its posterior, then greedily or at `temperature` (docs/method.md §3.8). Without gradient.
-PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const DrawPurpose& purpose, double temperature,
-                             bool keep_hidden);
+PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const NoiseKeys& keys, double temperature, bool keep_hidden);
 
 /// The drawn steps put on the canvas as joint.placement says (docs/method.md §3.9).
 std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement);
@@ -29,7 +22,7 @@ std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, 
 /// As networks see them: uint8 [n, side, side] on the run's device, in the run's polarity.
 Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches);
 
-/// Moved by the configured augmentation, keyed by the purpose and row.
-std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const DrawPurpose& purpose);
+/// Moved by the configured augmentation, keyed by row.
+std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const NoiseKeys& keys);
 
 }  // namespace duet

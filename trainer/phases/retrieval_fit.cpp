@@ -23,7 +23,8 @@ Scalars RetrievalFit::step(std::int64_t done) {
   }
   const auto pairs =
       gather_pairs(context_.ranks, sketch, photo, batch.photo, at::ones({batch.size()}, sketch.options().requires_grad(false)));
-  const auto loss = retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::retrieval, done));
+  const auto loss =
+      retrieval_loss(config.retrieval, pairs, config.run.seed, noise_key(NoiseKind::training, StreamName::retrieval, done).step);
   const auto rate = retrieval_learning_rate(config.retrieval, done);
   const auto norm = learner_.apply(loss, rate);
   if (networks.average) networks.average->update(*networks.retrieval);

@@ -46,8 +46,9 @@ TEST(JointRetrieval, WithoutPoolAndTeacherItIsAPlainSupervisedStep) {
     const auto photo = network.embed(photos_of(batch, config.data.image_side, at::kCPU));
     const auto sketch = network.embed(rasters_of(batch, config.data.image_side, at::kCPU));
     const auto pairs = gather_pairs(plain.ranks(), sketch, photo, batch.photo, at::ones({batch.size()}));
-    learner.apply(retrieval_loss(config.retrieval, pairs, config.run.seed, noise_step(StreamName::joint_labelled, step)),
-                  config.joint.learning_rate);
+    learner.apply(
+        retrieval_loss(config.retrieval, pairs, config.run.seed, noise_key(NoiseKind::training, StreamName::joint_labelled, step).step),
+        config.joint.learning_rate);
   }
   EXPECT_THAT(changed(joint.files(), plain.files(), kRetrieval), IsEmpty());
   EXPECT_EQ(joint.position(StreamName::pool), std::nullopt) << "photos were read for a term that is off";
