@@ -1,7 +1,6 @@
 #include "datasets/loader/row_maker.h"
 
 #include "base/random.h"
-#include "datasets/sketch/affine.h"
 #include "datasets/sketch/simplify.h"
 
 namespace duet {
@@ -9,16 +8,6 @@ namespace {
 
 // So many that a stream of which one record in 100 is usable goes on practically for ever.
 constexpr int kAttempts = 4096;
-
-Affine random_affine(const Augmentation& augmentation, KeyedRandom random) {
-  if (augmentation.rotate_degrees == 0 && augmentation.scale == 0 && augmentation.shift == 0) return {};
-  const double degrees = random.uniform(-augmentation.rotate_degrees, augmentation.rotate_degrees);
-  const double scale = random.uniform(1 - augmentation.scale, 1 + augmentation.scale);
-  const double reach = augmentation.shift * kCanvasSide;
-  const double x = random.uniform(-reach, reach);
-  const double y = random.uniform(-reach, reach);
-  return Affine::about_centre(degrees, scale, x, y);
-}
 
 }  // namespace
 
@@ -78,11 +67,11 @@ bool RowMaker::make_record(std::int64_t record, std::int64_t epoch, std::int64_t
   const auto side = static_cast<std::size_t>(options.image_side);
   if (options.photos) {
     if (photo < 0) throw DataError("{}, sketch {} (id '{}'): has no photo.", view.store().path().string(), record, sketch.id);
-    const auto placement = random_affine(options.augmentation, random(Purpose::photo_augmentation)).after(upright);
+    const auto placement = random_affine(options.augmentation, ScaleFormula::interval, random(Purpose::photo_augmentation)).after(upright);
     photos_.load(view, photo, placement, options.image_side, std::span(batch.photos).subspan(at * side * side * 3, side * side * 3));
   }
   if (options.rasters) {
-    const auto placement = random_affine(options.augmentation, random(Purpose::sketch_augmentation)).after(upright);
+    const auto placement = random_affine(options.augmentation, ScaleFormula::interval, random(Purpose::sketch_augmentation)).after(upright);
     rasters_.draw(transform(sketch.points, placement), options.image_side, options.ink_dark_on_white,
                   std::span(batch.rasters).subspan(at * side * side, side * side));
   }

@@ -26,14 +26,17 @@ Tensor bytes_tensor(const std::vector<std::uint8_t>& bytes, at::IntArrayRef shap
 Streams::Streams(const TrainingConfig& config, const Ranks& ranks, TrainingData data)
     : config_(config), rank_(ranks.rank()), ranks_(ranks.size()), data_(std::move(data)) {}
 
+Augmentation augmentation_of(const DataConfig& config) {
+  return {.flip = config.flip, .rotate_degrees = config.rotate_degrees, .scale = config.scale, .shift = config.shift};
+}
+
 BatchOptions Streams::options_of(StreamName name) const {
   auto view_of = [&](const std::optional<StoreView>& view, const char* option) {
     if (!view) throw UsageError("--data.{} names no store, but this stage needs one.", option);
     return *view;
   };
   const Augmentation flipped{.flip = config_.data.flip};
-  const Augmentation augmented{
-      .flip = config_.data.flip, .rotate_degrees = config_.data.rotate_degrees, .scale = config_.data.scale, .shift = config_.data.shift};
+  const auto augmented = augmentation_of(config_.data);
   BatchOptions options;
   options.seed = config_.run.seed;
   options.stream_salt = salt_of(name);

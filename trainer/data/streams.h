@@ -14,6 +14,9 @@
 
 namespace duet {
 
+/// All that the configuration asks for; plain streams have its flip only.
+Augmentation augmentation_of(const DataConfig& config);
+
 /// The stores of a run, opened; views of the parts that training sees.
 struct TrainingData {
   std::optional<StoreView> labelled;  ///< split "train"

@@ -49,9 +49,11 @@ void require_photos(const StoreView& view, std::int64_t batch, const char* store
 
 }  // namespace
 
-LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>& held_out) {
+LookAlikes find_look_alikes(const StoreView& pool, const OpenedData& data) {
   SimilarityIndex index(kLookAlikeDistance);
-  for (const auto& view : held_out) view.for_each_hash([&](std::int64_t, std::uint64_t hash) { index.add(hash); });
+  for (const auto* held_out : {&data.validation, &data.test}) {
+    if (*held_out) (*held_out)->for_each_hash([&](std::int64_t, std::uint64_t hash) { index.add(hash); });
+  }
   auto found = std::make_shared<std::unordered_set<std::int64_t>>();
   pool.for_each_hash([&](std::int64_t photo, std::uint64_t hash) {
     if (index.nearest(hash)) found->insert(photo);
@@ -113,10 +115,7 @@ OpenedData open_data(const TrainingConfig& config, const Json& known) {
     require_kind(*pool, "data.pool", {StoreKind::pool, StoreKind::pairs});
     data.training.pool = training_part(pool, "data.pool");
     require_photos(*data.training.pool, joint.pool_batch, "data.pool", "joint.pool_batch");
-    std::vector<StoreView> held_out;
-    if (data.validation) held_out.push_back(*data.validation);
-    if (data.test) held_out.push_back(*data.test);
-    const auto alike = find_look_alikes(*data.training.pool, held_out);
+    const auto alike = find_look_alikes(*data.training.pool, data);
     data.training.excluded = alike.excluded;
     data.look_alikes = alike.count;
   }

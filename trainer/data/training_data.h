@@ -28,12 +28,11 @@ StoreView open_newer_pool(const TrainingConfig& config, const StoreView& present
 /// What a resumed run must find again, by the name of the option: generation and identity of each open store.
 Json known_stores(const TrainingData& data);
 
-/// Which pool photos look like one of the held-out photos (validation and test part of the labelled store; perceptual hash): a predicate
-/// over indices of `pool`, and how many there are.
+/// Which pool photos look like a validation or test photo (perceptual hash): a predicate over indices of `pool`, and how many there are.
 struct LookAlikes {
   std::function<bool(std::int64_t photo)> excluded;
   std::int64_t count = 0;
 };
-LookAlikes find_look_alikes(const StoreView& pool, const std::vector<StoreView>& held_out);
+LookAlikes find_look_alikes(const StoreView& pool, const OpenedData& data);
 
 }  // namespace duet

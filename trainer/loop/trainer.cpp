@@ -320,10 +320,7 @@ struct Trainer::Impl : DirectiveSource {
     std::string fault;
     try {
       opened = open_newer_pool(config, *state.streams.data().pool, generation);
-      std::vector<StoreView> held_out;
-      if (data.validation) held_out.push_back(*data.validation);
-      if (data.test) held_out.push_back(*data.test);
-      alike = find_look_alikes(*opened, held_out);
+      alike = find_look_alikes(*opened, data);
     } catch (const std::exception& error) {
       fault = error.what();
     }

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "datasets/loader/augmentation.h"
 #include "datasets/loader/sample.h"
-#include "datasets/sketch/affine.h"
 #include "trainer/models/draw_noise.h"
 #include "trainer/models/stroke_batch.h"
 
@@ -59,16 +59,12 @@ Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketch
 }
 
 std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const NoiseKeys& keys) {
-  const auto& data = context.config.data;
+  const auto augmentation = augmentation_of(context.config.data);
   std::vector<Sketch> moved;
   for (std::size_t row = 0; row < sketches.size(); ++row) {
-    KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation, static_cast<std::uint64_t>(keys.step),
-                       static_cast<std::uint64_t>(keys.place[row]));
-    const double degrees = random.uniform(-data.rotate_degrees, data.rotate_degrees);
-    const double scale = 1 + random.uniform(-data.scale, data.scale);
-    const double shift_x = kCanvasSide * random.uniform(-data.shift, data.shift);
-    const double shift_y = kCanvasSide * random.uniform(-data.shift, data.shift);
-    moved.push_back(transform(sketches[row], Affine::about_centre(degrees, scale, shift_x, shift_y)));
+    const KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation, static_cast<std::uint64_t>(keys.step),
+                             static_cast<std::uint64_t>(keys.place[row]));
+    moved.push_back(transform(sketches[row], random_affine(augmentation, ScaleFormula::deviation, random)));
   }
   return moved;
 }
