@@ -1,5 +1,6 @@
 #include "trainer/learning/learner.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -30,23 +31,47 @@ Learner::Learner(NamedTensors parameters, Communicator& gradients, const Cluster
     : parameters_(std::move(parameters)),
       statistics_(std::move(options.statistics)),
       ranks_(gradients),
-      reducer_(parameters_, gradients, options_of(cluster)),
       adam_(parameters_, options.adam),
+      clip_each_(options.clip_each),
       skipped_limit_(options.skipped_limit),
-      network_(std::move(options.network)) {}
+      network_(std::move(options.network)) {
+  auto add = [&](LearnerPart part, const ReducerOptions& how) {
+    auto reducer = std::make_unique<GradientReducer>(part.parameters, gradients, how);
+    reduced_.push_back({std::move(part), std::move(reducer)});
+  };
+  add({.name = "", .parameters = parameters_}, options_of(cluster));
+  for (auto& part : options.parts) add(std::move(part), {});
+}
 
-void Learner::reduce(const Tensor& loss) {
-  reducer_.arm();
+double Learner::apply(const std::vector<LearnerLoss>& losses, double learning_rate) {
+  DUET_CHECK(!losses.empty(), "an update without a loss");
+  DUET_CHECK(reduced(losses.back().part).part.parameters.size() == parameters_.size(), "the last loss does not concern all parameters");
+  std::vector<std::pair<Tensor, Tensor>> earlier;  // parameters and what the losses before the last want of them
+  for (const auto& [loss, part] : losses) {
+    const auto& concerned = reduced(part);
+    reduce(concerned, loss);
+    clip_gradients(concerned.part.parameters, clip_each_);
+    if (&loss == &losses.back().loss) break;
+    for (const auto& [name, tensor] : concerned.part.parameters) earlier.emplace_back(tensor, tensor.grad().clone());
+  }
+  for (const auto& [parameter, gradient] : earlier) parameter.grad().add_(gradient);
+  return step(learning_rate);
+}
+
+const Learner::Reduced& Learner::reduced(const std::string& part) const {
+  const auto found = std::ranges::find_if(reduced_, [&](const Reduced& entry) { return entry.part.name == part; });
+  DUET_CHECK(found != reduced_.end(), "the learner has no part '{}'", part);
+  return *found;
+}
+
+void Learner::reduce(const Reduced& reduced, const Tensor& loss) {
+  reduced.reducer->arm();
   {
     const TraceSpan span("backward", SpanKind::compute);
     loss.backward();
   }
-  finish(reducer_);
-}
-
-void Learner::finish(GradientReducer& reducer) {
   try {
-    reducer.finish();
+    reduced.reducer->finish();
   } catch (const NumericalError& error) {
     skip(error);
   }
@@ -94,15 +119,10 @@ void Learner::average_statistics() {
   }
 }
 
-double Learner::apply(const Tensor& loss, double learning_rate) {
-  reduce(loss);
-  return step(learning_rate);
-}
-
 void Learner::load(const NamedTensors& state, const Json& order, std::int64_t skipped_in_a_row) {
   adam_.load_state(state);
   skipped_in_a_row_ = skipped_in_a_row;
-  reducer_.set_order(order.get<std::vector<std::string>>());
+  reduced_.front().reducer->set_order(order.get<std::vector<std::string>>());
 }
 
 }  // namespace duet

@@ -79,10 +79,13 @@ Learner& RunState::generator_learner(bool joint) {
     // Without the variational term only the policy gradient is left, which reaches the output layer alone.
     const bool all = config_.joint.generator_scope == "all" && config_.joint.vae > 0;
     auto parameters = all ? networks.generator->trained_parameters() : networks.generator->output_parameters();
-    // The phase itself clips its two gradients, apart.
-    return std::make_unique<Learner>(
-        std::move(parameters), ranks_.gradients, config_.cluster,
-        LearnerOptions{{.beta1 = kGeneratorBeta}, config_.run.skipped_limit, statistics(joint_trains_encoder(config_)), "generator"});
+    return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster,
+                                     LearnerOptions{.adam = {.beta1 = kGeneratorBeta},
+                                                    .skipped_limit = config_.run.skipped_limit,
+                                                    .statistics = statistics(joint_trains_encoder(config_)),
+                                                    .network = "generator",
+                                                    .parts = {{JointGenerator::kPolicyPart, networks.generator->output_parameters()}},
+                                                    .clip_each = config_.generator.clip});
   });
 }
 

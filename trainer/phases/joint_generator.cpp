@@ -8,8 +8,7 @@
 #include "trainer/phases/pseudo_sketches.h"
 
 namespace duet {
-JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner)
-    : context_(context), learner_(learner), policy_reducer_(context.networks.generator->output_parameters(), context.ranks.gradients) {}
+JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
 
 StepSamples JointGenerator::samples_per_step() const {
   const auto& joint = context_.config.joint;
@@ -19,13 +18,13 @@ StepSamples JointGenerator::samples_per_step() const {
 }
 
 Json JointGenerator::place() const {
-  return Json{{"reward_mean", reward_mean_.value}, {"reward_started", reward_mean_.started}, {"order", policy_reducer_.order()}};
+  return Json{{"reward_mean", reward_mean_.value}, {"reward_started", reward_mean_.started}, {"order", learner_.order_of(kPolicyPart)}};
 }
 
 void JointGenerator::set_place(const Json& place) {
   const std::string subject = "progress.json: joint_generator";
   reward_mean_ = {.value = member<double>(place, "reward_mean", subject), .started = member<bool>(place, "reward_started", subject)};
-  policy_reducer_.set_order(member<std::vector<std::string>>(place, "order", subject));
+  learner_.set_order_of(kPolicyPart, member<std::vector<std::string>>(place, "order", subject));
 }
 
 JointGenerator::Photos JointGenerator::next_photos(std::int64_t done) {
@@ -138,27 +137,15 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
 }
 
 Scalars JointGenerator::step(std::int64_t done) {
-  const auto& config = context_.config;
+  const auto& joint = context_.config.joint;
   const auto photos = next_photos(done);
   Scalars scalars;
-  std::vector<Tensor> policy_gradients;
-  const auto output = context_.networks.generator->output_parameters();
-  if (config.joint.policy > 0) {
-    const auto loss = policy_loss(photos, done, scalars);
-    policy_reducer_.arm();
-    loss.backward();
-    learner_.finish(policy_reducer_);
-    clip_gradients(output, config.generator.clip);
-    for (const auto& [name, tensor] : output) policy_gradients.push_back(tensor.grad().clone());
-  }
-  if (config.joint.vae > 0) {
-    learner_.reduce(variational_loss(photos, done, scalars));
-    clip_gradients(learner_.parameters(), config.generator.clip);
-    for (std::size_t i = 0; i < policy_gradients.size(); ++i) output[i].tensor.grad().add_(policy_gradients[i]);
-  }
-  const auto norm = learner_.step(config.joint.generator_learning_rate);
+  std::vector<LearnerLoss> losses;
+  if (joint.policy > 0) losses.push_back({.loss = policy_loss(photos, done, scalars), .part = kPolicyPart});
+  if (joint.vae > 0) losses.push_back({.loss = variational_loss(photos, done, scalars)});
+  const auto norm = learner_.apply(losses, joint.generator_learning_rate);
   scalars.emplace_back("gradient_norm", norm / context_.ranks.size());
-  scalars.emplace_back("learning_rate", config.joint.generator_learning_rate / context_.ranks.size());
+  scalars.emplace_back("learning_rate", joint.generator_learning_rate / context_.ranks.size());
   return scalars;
 }
 

@@ -11,13 +11,16 @@ namespace duet {
 /// loss what joint.generator_scope says. Both gradients are clipped apart.
 class JointGenerator : public Phase {
  public:
-  /// `learner`: of output_parameters() (last_layer) or trained_parameters() (all), its optimiser without clipping.
+  /// The learner's part that the policy gradient reaches: the generator's output_parameters().
+  static constexpr const char* kPolicyPart = "policy";
+
+  /// `learner`: of output_parameters() (last_layer) or trained_parameters() (all), with that part, each loss's gradients clipped.
   JointGenerator(const PhaseContext& context, Learner& learner);
 
   Scalars step(std::int64_t done) override;
   StepSamples samples_per_step() const override;
 
-  /// The reward's running mean, and the order of the policy's reducer.
+  /// The reward's running mean, and the order of the policy's sums.
   Json place() const override;
   void set_place(const Json& place) override;
 
@@ -36,7 +39,6 @@ class JointGenerator : public Phase {
 
   PhaseContext context_;
   Learner& learner_;
-  GradientReducer policy_reducer_;
   RewardMean reward_mean_;
 };
 

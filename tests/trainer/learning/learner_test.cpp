@@ -57,6 +57,50 @@ TEST(Learner, SkipsSoManyUpdatesInARowAsItMay) {
   EXPECT_THROW(bad(), NumericalError);
 }
 
+TEST(Learner, AddsTheGradientsOfSeveralLosses) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  const NamedTensors part{parameters[1]};
+  Learner learner(parameters, alone.ranks().gradients, {}, {.parts = {{"b", part}}});
+  const auto sum = [](const Tensor& tensor) { return tensor.sum(); };
+  const auto all = sum(parameters[0].tensor) + sum(parameters[1].tensor) + sum(parameters[2].tensor);
+  learner.apply({{.loss = 5 * sum(parameters[1].tensor), .part = "b"}, {.loss = all}}, 0.1);
+  EXPECT_TRUE(at::equal(parameters[0].tensor.grad(), at::full({2}, 1.0, at::kDouble)));
+  EXPECT_TRUE(at::equal(parameters[1].tensor.grad(), at::full({2}, 6.0, at::kDouble)));
+}
+
+TEST(Learner, ClipsEachLossApart) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  const NamedTensors part{parameters[1]};
+  Learner learner(parameters, alone.ranks().gradients, {}, {.parts = {{"b", part}}, .clip_each = std::sqrt(2.0)});
+  const auto all = parameters[0].tensor.sum() * 3e-2 + parameters[1].tensor.sum() * 4e-2 + parameters[2].tensor.sum() * 0;
+  learner.apply({{.loss = 50 * parameters[1].tensor.sum(), .part = "b"}, {.loss = all}}, 0.1);
+  EXPECT_TRUE(at::allclose(parameters[1].tensor.grad(), at::full({2}, 1.04, at::kDouble), 1e-12, 0))
+      << "1 of the first, 0.04 of the second";
+  EXPECT_TRUE(at::allclose(parameters[0].tensor.grad(), at::full({2}, 0.03, at::kDouble), 1e-12, 0));
+}
+
+TEST(Learner, SkipsTheUpdateWhenOneOfItsLossesIsNotFinite) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  const NamedTensors part{parameters[1]};
+  Learner learner(parameters, alone.ranks().gradients, {}, {.skipped_limit = 1, .parts = {{"b", part}}});
+  const auto infinity = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(
+      std::isnan(learner.apply({{.loss = infinity * parameters[1].tensor.sum(), .part = "b"}, {.loss = loss_of(parameters)}}, 0.1)));
+  EXPECT_EQ(learner.skipped_in_a_row(), 1);
+  EXPECT_TRUE(at::equal(parameters[0].tensor, at::ones({2}, at::kDouble)));
+}
+
+TEST(Learner, ALastLossThatDoesNotConcernAllParametersIsRefused) {
+  const SelfRanks alone;
+  const auto parameters = three_parameters();
+  const NamedTensors part{parameters[1]};
+  Learner learner(parameters, alone.ranks().gradients, {}, {.parts = {{"b", part}}});
+  EXPECT_THROW(learner.apply({{.loss = parameters[1].tensor.sum(), .part = "b"}}, 0.1), InternalError);
+}
+
 TEST(Learner, ClipsParametersTogetherAndLeavesShortGradientsAlone) {
   auto parameters = three_parameters();
   for (auto& [name, tensor] : parameters) tensor.mutable_grad() = at::full({2}, 2.0, at::kDouble);  // norm √24
