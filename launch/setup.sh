@@ -5,10 +5,11 @@ set -euo pipefail
 
 usage() {
   cat <<TEXT
-Usage: launch/setup.sh [--tests] [--check] [--help]
+Usage: launch/setup.sh [--tests] [--lint] [--check] [--help]
 
 Installs the Debian packages that Duet needs and puts LibTorch $LIBTORCH_VERSION into .deps/ of this checkout.
   --tests   also what only the tests need (h5py, Prometheus, NumPy, Slurm, a format checker)
+  --lint    also clang and clang-tidy, for tests/lint.sh and the preset clang
   --check   install nothing, only say what is missing (exit 69 if anything is)
 
 Environment:
@@ -27,12 +28,15 @@ build_packages=(g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libstb-dev python3 python3-pip unzip)
 test_packages=(clang-format hdf5-tools prometheus prometheus-pushgateway python3-h5py python3-numpy curl procps
   shellcheck prometheus-alertmanager python3-jsonschema python3-yaml slurm-wlm slurmctld slurmd slurm-client munge libpmix2 iproute2)
+lint_packages=(clang clang-tidy)
 
 with_tests=0
+with_lint=0
 check_only=0
 for argument in "$@"; do
   case $argument in
     --tests) with_tests=1 ;;
+    --lint) with_lint=1 ;;
     --check) check_only=1 ;;
     -h | --help) usage; exit 0 ;;
     *) echo "launch/setup.sh: unknown option '$argument'; --help lists the options." >&2; exit 64 ;;
@@ -52,6 +56,7 @@ missing_packages() {
 install_packages() {
   local wanted=("${build_packages[@]}") missing
   [ "$with_tests" = 1 ] && wanted+=("${test_packages[@]}")
+  [ "$with_lint" = 1 ] && wanted+=("${lint_packages[@]}")
   command -v dpkg-query >/dev/null || fail "this is not a Debian system. Install the equivalents of: ${wanted[*]}"
   mapfile -t missing < <(missing_packages "${wanted[@]}")
   [ ${#missing[@]} -eq 0 ] && { say "Debian packages: all ${#wanted[@]} present"; return; }

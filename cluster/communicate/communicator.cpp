@@ -143,6 +143,7 @@ std::vector<std::string> Communicator::all_gather_strings(const std::string& tex
   std::string all(longest * size(), '\0');
   all_gather(padded.data(), all.data(), longest, DataType::uint8);
   std::vector<std::string> texts;
+  texts.reserve(lengths.size());
   for (int rank = 0; rank < size(); ++rank) texts.push_back(all.substr(rank * longest, lengths[rank]));
   return texts;
 }

@@ -44,7 +44,8 @@ std::string escape_html(std::string_view text) {
   std::string escaped;
   while (!text.empty()) {
     const auto length = sequence_length(text);
-    if (length == 0) {
+    // Broken text, and control characters, which have no place in HTML.
+    if (length == 0 || (static_cast<unsigned char>(text[0]) < 0x20 && text[0] != '\n' && text[0] != '\t')) {
       escaped += "\xEF\xBF\xBD";
     } else if (text[0] == '&') {
       escaped += "&amp;";
@@ -56,8 +57,6 @@ std::string escape_html(std::string_view text) {
       escaped += "&quot;";
     } else if (text[0] == '\'') {
       escaped += "&#39;";
-    } else if (static_cast<unsigned char>(text[0]) < 0x20 && text[0] != '\n' && text[0] != '\t') {
-      escaped += "\xEF\xBF\xBD";  // control characters have no place in HTML
     } else {
       escaped += text.substr(0, length);
     }
