@@ -108,4 +108,8 @@ std::string message_of(Call call) {
   return "nothing of that kind was thrown";
 }
 
+inline std::filesystem::path first_shard(const std::filesystem::path& store) {
+  return store / Store::open(store)->manifest().shards.front().file;
+}
+
 }  // namespace duet

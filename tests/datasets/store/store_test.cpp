@@ -7,7 +7,6 @@
 #include <set>
 #include <thread>
 
-#include "datasets/store/splits.h"
 #include "datasets/store/verify.h"
 #include "tests/datasets/store/store_fixture.h"
 
@@ -193,13 +192,6 @@ TEST(Store, NamesWhatIsMissing) {
   EXPECT_THAT(message_of<UsageError>([&] { Store::open(path)->view("validation"); }),
               HasSubstr("no split 'validation'; it has test, train"));
   EXPECT_THROW(Store::open(path)->view("all").photo_info(10), InternalError);
-}
-
-TEST(Splits, EveryThirdOfSortedIdsValidates) {
-  EXPECT_THAT(assign_validation({"d", "a", "c", "b", "g", "e", "f"}),
-              ElementsAre("validation", "validation", "train", "train", "validation", "train", "train"));
-  EXPECT_THAT(assign_validation({}), ElementsAre());
-  EXPECT_THAT(message_of<DataError>([] { assign_validation({"x", "y", "x"}); }), HasSubstr("'x' comes twice"));
 }
 
 }  // namespace

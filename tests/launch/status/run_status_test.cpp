@@ -1,11 +1,7 @@
 #include "launch/status/run_status.h"
-#include "launch/jobs/submitted_job.h"
-#include "launch/status/run_status_text.h"
-#include "trainer/schedule/schedule.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -16,7 +12,10 @@
 #include "base/host.h"
 #include "base/time.h"
 #include "cluster/run/run_lock.h"
+#include "launch/jobs/submitted_job.h"
 #include "launch/options/options.h"
+#include "launch/status/run_status_text.h"
+#include "trainer/schedule/schedule.h"
 
 namespace duet {
 namespace {
@@ -27,23 +26,24 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-QueuedJob job(const std::string& state) {
+QueuedJob queued(const std::string& state) {
   return {.id = "12", .state = state, .reason = "", .nodes = "", .time_left = "", .starts = std::nullopt};
 }
 
 TEST(RunPhase, FollowsTheLockFirst) {
   EXPECT_EQ(phase_of({.locked = true, .had_owner = true, .released = false}), RunPhase::running);
   // A requeued job waits while ranks of the old one still live.
-  EXPECT_EQ(phase_of({.locked = true, .had_owner = true, .released = false, .submitted = true, .job = job("PENDING")}), RunPhase::running);
+  EXPECT_EQ(phase_of({.locked = true, .had_owner = true, .released = false, .submitted = true, .job = queued("PENDING")}),
+            RunPhase::running);
 }
 
 TEST(RunPhase, OfAJobInTheQueue) {
-  EXPECT_EQ(phase_of({.submitted = true, .job = job("PENDING")}), RunPhase::waiting);
-  EXPECT_EQ(phase_of({.had_owner = true, .end = ExitStatus::interrupted, .submitted = true, .job = job("PENDING")}), RunPhase::waiting);
-  EXPECT_EQ(phase_of({.had_owner = true, .released = false, .submitted = true, .job = job("PENDING")}), RunPhase::waiting)
+  EXPECT_EQ(phase_of({.submitted = true, .job = queued("PENDING")}), RunPhase::waiting);
+  EXPECT_EQ(phase_of({.had_owner = true, .end = ExitStatus::interrupted, .submitted = true, .job = queued("PENDING")}), RunPhase::waiting);
+  EXPECT_EQ(phase_of({.had_owner = true, .released = false, .submitted = true, .job = queued("PENDING")}), RunPhase::waiting)
       << "its node died; it was requeued";
-  EXPECT_EQ(phase_of({.submitted = true, .job = job("CONFIGURING")}), RunPhase::starting);
-  auto again = job("RUNNING");
+  EXPECT_EQ(phase_of({.submitted = true, .job = queued("CONFIGURING")}), RunPhase::starting);
+  auto again = queued("RUNNING");
   again.starts = 1000;
   EXPECT_EQ(phase_of({.had_owner = true, .end = ExitStatus::interrupted, .end_time = 900, .submitted = true, .job = again}),
             RunPhase::starting)
@@ -73,22 +73,11 @@ TEST(RunPhase, OfAnOwnerWhoseLocksAreNotSeenHere) {
   elsewhere.silent_seconds = 24 * 3600;
   EXPECT_EQ(phase_of(elsewhere), RunPhase::lost);
   elsewhere.submitted = true;
-  elsewhere.job = job("RUNNING");
+  elsewhere.job = queued("RUNNING");
   EXPECT_EQ(phase_of(elsewhere), RunPhase::running) << "the queue knows better than the files' age";
   elsewhere.silent_seconds = 20;
   elsewhere.job.reset();
   EXPECT_EQ(phase_of(elsewhere), RunPhase::lost) << "the job is gone";
-}
-
-TEST(QueueLine, IsReadWithAFreeTextAtItsEnd) {
-  const auto parsed = parse_queue_line("12|PENDING||1:00:00|2026-11-25T17:00:00|Nodes required | for job are DOWN");
-  ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->reason, "Nodes required | for job are DOWN");
-  EXPECT_TRUE(parsed->is_pending());
-  EXPECT_TRUE(parsed->starts);
-  EXPECT_EQ(parse_queue_line("13_2|RUNNING|n[1-2]|3:10|N/A|None")->reason, "");
-  EXPECT_FALSE(parse_queue_line("13_2|RUNNING|n[1-2]|3:10|N/A|None")->starts);
-  EXPECT_FALSE(parse_queue_line("slurm_load_jobs error: Unable to contact slurm controller"));
 }
 
 /// A run's folder, as a training leaves it, and a squeue that answers as told.

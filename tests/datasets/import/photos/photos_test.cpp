@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <set>
 
 #include "datasets/import/photos/id_journal.h"
@@ -249,22 +247,6 @@ TEST_F(Photos, AFolderWithoutPhotosIsAnError) {
   EXPECT_THAT(message_of<InputMissing>([&] { import_photos(missing); }), HasSubstr("nowhere"));
 }
 
-TEST(OrderedWorkersDeathTest, ThreadsThatCannotBeStartedAreAnErrorThatNamesTheLimit) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const auto start = [] {
-    const rlimit little{std::size_t{1} << 30, std::size_t{1} << 30};
-    ::setrlimit(RLIMIT_AS, &little);
-    try {
-      OrderedWorkers<int, int>(256, [](const int& task) { return task; });
-    } catch (const Unavailable& error) {
-      std::fputs(error.what(), stderr);
-      std::_Exit(static_cast<int>(error.status()));
-    }
-    std::_Exit(0);
-  };
-  EXPECT_EXIT(start(), ::testing::ExitedWithCode(69), "256 threads.*ulimit");
-}
-
 TEST_F(Photos, ALimitOfOpenFilesIsNoDamageOfThePhoto) {
   write_png(folder_ / "a.png", picture(1));
   rlimit before{};
@@ -290,16 +272,6 @@ TEST_F(Photos, ALimitOfOpenFilesLeavesNoFolderOut) {
   ::setrlimit(RLIMIT_NOFILE, &none);
   EXPECT_THROW(tree.next(), Unavailable);
   ::setrlimit(RLIMIT_NOFILE, &before);
-}
-
-TEST(IdJournal, KeepsItsFilesWhereTmpdirSays) {
-  ::setenv("TMPDIR", "/absent", 1);
-  EXPECT_THROW(IdJournal(), CannotWrite);
-  ::unsetenv("TMPDIR");
-  IdJournal journal;
-  journal.append("chair");
-  journal.append("table");
-  EXPECT_EQ(journal.at(1), "table");
 }
 
 TEST_F(Photos, OptionsOutOfRangeAreNamed) {

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <hdf5.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/checksum.h"
@@ -13,7 +12,6 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-using testing::SizeIs;
 
 /// Reads a shard's every sample; a line a sample.
 std::vector<std::string> everything(const ShardReader& shard) {
@@ -29,8 +27,6 @@ std::vector<std::string> everything(const ShardReader& shard) {
   }
   return lines;
 }
-
-std::filesystem::path first_shard(const std::filesystem::path& store) { return store / Store::open(store)->manifest().shards.front().file; }
 
 /// As other software might leave a shard: every dataset chunked and compressed, same values.
 void rewrite_compressed(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -106,25 +102,6 @@ TEST(ShardReader, ReadsWhileAnotherProcessHoldsTheFileOpenForWriting) {
   int status = -1;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-}
-
-TEST(Damage, AFlippedByteOfAPhotoIsFoundAndNamed) {
-  const TemporaryFolder folder;
-  const auto path = make_pairs(folder.path(), 30);
-  const auto file = first_shard(path);
-  const auto bytes = photo_bytes(2);
-  flip_byte(file, place_of(file, bytes) + 100);
-  const auto view = Store::open(path)->view("train");
-  std::vector<std::byte> out;
-  EXPECT_NO_THROW(view.read_photo(1, out));
-  EXPECT_THAT(
-      message_of<ChecksumError>([&] { view.read_photo(2, out); }),
-      AllOf(HasSubstr("shards/00000001-000000.h5, photo 2 (id 'photo-0002'): checksum differs (stored "), HasSubstr("duet store verify")));
-  const auto report = verify_store(path);
-  EXPECT_THAT(report.bad_shards, SizeIs(1));
-  ASSERT_THAT(report.bad_samples, SizeIs(1));
-  EXPECT_EQ(report.bad_samples[0].index, 2);
-  EXPECT_EQ(report.photos, 30);
 }
 
 /// Every byte of a small shard changed, one at a time: each change is found, or changes no sample. Nothing crashes, loops,
@@ -288,64 +265,6 @@ TEST(Damage, FilesOfAnotherKindAreNamed) {
   EXPECT_THAT(complaint(path), HasSubstr("manifest.json: is a Git LFS pointer"));
   overwrite(folder / "data.npz", "PK\3\4");
   EXPECT_THAT(complaint(folder / "data.npz"), AllOf(HasSubstr("an archive"), HasSubstr("A store is a folder")));
-}
-
-TEST(Damage, TooFewOpenFilesAreNoDamage) {
-  const TemporaryFolder folder;
-  const auto path = make_pairs(folder.path(), 10);
-  rlimit before{};
-  getrlimit(RLIMIT_NOFILE, &before);
-  const int used = ::dup(0);
-  ::close(used);
-  const rlimit few{static_cast<rlim_t>(used) + 1, before.rlim_max};  // the HDF5 library needs a second one
-  setrlimit(RLIMIT_NOFILE, &few);
-  const auto said = message_of<Unavailable>([&] { verify_store(path); });
-  setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_THAT(said, HasSubstr("ulimit -n"));
-  EXPECT_TRUE(verify_store(path).good());
-}
-
-TEST(Damage, WrongManifestsAreRefused) {
-  const TemporaryFolder folder;
-  const auto path = make_pairs(folder.path(), 10);
-  const auto file = path / "manifests/00000001.json";
-  const auto good = parse_json(content_of(file), "good");
-  const auto refusal = [&](auto change) {
-    auto json = good;
-    change(json);
-    overwrite(file, json.dump());
-    return message_of<DataError>([&] {
-      std::vector<std::byte> out;
-      Store::open(path)->view("all").read_photo(0, out);
-    });
-  };
-  EXPECT_THAT(refusal([](Json& json) { json["version"] = 2; }), HasSubstr("format version 2, this program reads 1"));
-  EXPECT_THAT(refusal([](Json& json) { json.erase("shards"); }), HasSubstr("'shards' is missing"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["file"] = "../../etc/passwd"; }), HasSubstr("no shard's name"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["file"] = "shards/../../x.h5"; }), HasSubstr("no shard's name"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["photos"] = -1; }), HasSubstr("'photos' is -1"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["photos"] = 1e300; }), HasSubstr("'photos' has the wrong type"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["photos"] = "many"; }), HasSubstr("'photos' has the wrong type"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"].push_back(json["shards"][0]); }), HasSubstr("twice"));
-  EXPECT_THAT(refusal([](Json& json) { json["counts"]["photos"] = 11; }), HasSubstr("counts are not those"));
-  EXPECT_THAT(refusal([](Json& json) { json["generation"] = 5; }), HasSubstr("says it is generation 5"));
-  EXPECT_THAT(refusal([](Json& json) { json["shards"][0]["checksum"] = "xyz"; }), HasSubstr("'checksum'"));
-  EXPECT_THAT(refusal([](Json& json) { json["kind"] = "pool"; }), HasSubstr("do not belong in a store of kind 'pool'"));
-  EXPECT_THAT(refusal([](Json& json) { json["photo_format"] = "raw"; }), HasSubstr("manifest of generation 1 says"));
-  EXPECT_THAT(refusal([](Json& json) {
-                json["shards"][0]["photos"] = json["shards"][0]["photos"].get<int>() + 1;
-                json["counts"]["photos"] = 11;
-              }),
-              HasSubstr("but the manifest of generation 1 says"));
-  overwrite(file, "{\"format\": ");
-  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("00000001.json"), HasSubstr("not valid JSON")));
-  const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
-  overwrite(file, good.dump().substr(0, good.dump().size() - 1) + ",\"more\":" + deep + "}");
-  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("00000001.json"), HasSubstr("nested more than")));
-  overwrite(path / "manifest.json", deep);
-  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), AllOf(HasSubstr("manifest.json"), HasSubstr("nested more than")));
-  overwrite(path / "manifest.json", "[1]");
-  EXPECT_THAT(message_of<DataError>([&] { Store::open(path); }), HasSubstr("manifest.json"));
 }
 
 }  // namespace

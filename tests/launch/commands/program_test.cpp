@@ -1,35 +1,21 @@
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 
-#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/launch/commands/program.h"
 
 namespace duet {
 namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-struct Outcome {
-  int status;
-  std::string out, error;
-};
-
-Outcome duet(const std::string& arguments) {
-  TemporaryFolder folder;
-  const auto out = (folder / "out").string(), error = (folder / "error").string();
-  const auto command = std::string(DUET_PROGRAM) + " " + arguments + " >" + out + " 2>" + error;
-  const int result = std::system(command.c_str());
-  return {WIFEXITED(result) ? WEXITSTATUS(result) : -1, read_file(out), read_file(error)};
-}
 
 TEST(Program, ListsItsCommands) {
   const auto outcome = duet("--help");
@@ -98,15 +84,6 @@ TEST(Program, PrintedConfigurationCanBeFedBack) {
   EXPECT_EQ(values(second.out), values(first.out));
 }
 
-// A file of the safetensors format with one tensor of two floats, 3 and 4.
-std::string small_tensors() {
-  const std::string header = R"({"layer.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})";
-  std::string bytes;
-  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8 * i) & 0xFFU);
-  const float values[] = {3, 4};
-  return bytes + header + std::string(reinterpret_cast<const char*>(values), sizeof values);
-}
-
 TEST(Program, AReaderThatHasLeftIsNoError) {
   TemporaryFolder folder;
   const auto result = std::system(fmt::format("sh -c '(sleep 0.2; {} --help 2>{}; echo $? >{}) | true'; sleep 1", DUET_PROGRAM,
@@ -125,31 +102,6 @@ TEST(Program, AClosedStandardStreamsNumberGoesToNoFile) {
   EXPECT_EQ(std::system(command.c_str()), 0);
   const auto verified = duet("store verify " + (store / "pairs.store").string());
   EXPECT_EQ(verified.status, 0) << verified.error;
-}
-
-TEST(Inspect, ListsTheTensorsOfAFile) {
-  TemporaryFolder folder;
-  const auto file = (folder / "small.safetensors").string();
-  std::ofstream(file, std::ios::binary) << small_tensors();
-  const auto outcome = duet("inspect --json " + file);
-  ASSERT_EQ(outcome.status, 0) << outcome.error;
-  const auto tensor = parse_json(outcome.out, "duet inspect").at("files").at(0).at("tensors").at(0);
-  EXPECT_EQ(tensor["name"], "layer.weight");
-  EXPECT_EQ(tensor["shape"], (std::vector<int>{1, 2}));
-  EXPECT_EQ(tensor["norm"], 5.0);
-  EXPECT_EQ(tensor["finite"], true);
-  EXPECT_THAT(duet("inspect " + file).out, HasSubstr("norm 5"));
-}
-
-TEST(Inspect, RefusesDamagedAndMissingFiles) {
-  TemporaryFolder folder;
-  const auto file = (folder / "cut.safetensors").string();
-  std::ofstream(file, std::ios::binary) << small_tensors().substr(0, 70);
-  const auto damaged = duet("inspect " + file);
-  EXPECT_EQ(damaged.status, 65);
-  EXPECT_THAT(damaged.error, HasSubstr("duet inspect: " + file));
-  EXPECT_EQ(duet("inspect " + (folder / "absent").string()).status, 66);
-  EXPECT_EQ(duet("inspect " + folder.path().string()).status, 66);
 }
 
 }  // namespace
