@@ -1,8 +1,6 @@
 #pragma once
-#include <gtest/gtest.h>
-
 #include "tests/rank_world.h"
-#include "tests/trainer/tiny_run.h"
+#include "tests/trainer/tiny_config.h"
 
 namespace duet {
 
@@ -38,15 +36,6 @@ class SharedFolder {
   std::filesystem::path path_;
 };
 
-/// The stores that all cases of a program read.
-class TinyData : public testing::Environment {
- public:
-  void SetUp() override { folder_ = std::make_unique<SharedFolder>(write_tiny_data); }
-  void TearDown() override { folder_.reset(); }
-  static const std::filesystem::path& path() { return folder_->path(); }
-
- private:
-  inline static std::unique_ptr<SharedFolder> folder_;
-};
+using TinyData = TinyDataIn<SharedFolder>;
 
 }  // namespace duet

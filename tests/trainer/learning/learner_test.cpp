@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "tests/trainer/tiny_run.h"
+#include "tests/trainer/tiny_config.h"
 
 namespace duet {
 namespace {

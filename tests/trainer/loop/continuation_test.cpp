@@ -11,18 +11,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-class Continuation : public testing::Test {
+class Continuation : public TinyTrainings {
  protected:
-  static void SetUpTestSuite() {
-    at::set_num_threads(1);
-    folder_ = new TemporaryFolder;
-    write_tiny_data(*folder_ / "data");
-  }
-  static void TearDownTestSuite() { delete folder_; }
-
-  static TrainingConfig config(const std::string& run) { return tiny_training(*folder_ / "data", *folder_ / run); }
-  static std::filesystem::path folder(const std::string& run) { return *folder_ / run; }
-
   /// Trains until the stop after `step`, and leaves the run so.
   static void train_until(const TrainingConfig& config, std::int64_t step) {
     const SelfRanks alone;
@@ -38,9 +28,6 @@ class Continuation : public testing::Test {
     const SelfRanks alone;
     EXPECT_TRUE(Trainer(config, alone.ranks(), {}, {}).run().complete);
   }
-
- private:
-  inline static TemporaryFolder* folder_ = nullptr;
 };
 
 TEST_F(Continuation, LabelledPairsThatAreAppendedMeanwhileAreForTheNextRun) {

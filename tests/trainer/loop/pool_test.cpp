@@ -7,24 +7,7 @@
 namespace duet {
 namespace {
 
-class Pool : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    at::set_num_threads(1);
-    folder_ = new TemporaryFolder;
-    write_tiny_data(*folder_ / "data");
-  }
-  static void TearDownTestSuite() { delete folder_; }
-
-  /// A configuration with stores of its own.
-  static TrainingConfig config(const std::string& run) {
-    copy_data(*folder_ / "data", *folder_ / (run + "-data"));
-    return tiny_training(*folder_ / (run + "-data"), *folder_ / run);
-  }
-
- private:
-  inline static TemporaryFolder* folder_ = nullptr;
-};
+class Pool : public TinyTrainings {};
 
 std::set<std::string> ids_of(const StoreView& view, const std::function<bool(std::int64_t)>& wanted) {
   std::set<std::string> ids;
@@ -35,7 +18,7 @@ std::set<std::string> ids_of(const StoreView& view, const std::function<bool(std
 }
 
 TEST_F(Pool, PhotosThatLookLikeHeldOutOnesAreNeverSeen) {
-  const auto tiny = config("look-alikes");
+  const auto tiny = config_with_data("look-alikes");
   const auto pool = Store::open(tiny.data.pool)->view("train");
   std::set<std::string> alike;  // by the definition: perceptual hashes of a held-out photo and of the pool's photo are near each other
   append_to_pool(tiny.data.pool, tiny.data.labelled, 77);
@@ -67,7 +50,7 @@ TEST_F(Pool, PhotosThatLookLikeHeldOutOnesAreNeverSeen) {
 }
 
 TEST_F(Pool, AppendedPhotosAreAdoptedAndNoneThatLooksHeldOut) {
-  const auto tiny = config("adopted");
+  const auto tiny = config_with_data("adopted");
   const SelfRanks alone;
   train(
       tiny, alone.ranks(), {},
@@ -92,7 +75,7 @@ TEST_F(Pool, AppendedPhotosAreAdoptedAndNoneThatLooksHeldOut) {
 
 // What the cache keeps of the pool's photos stays right only if this holds.
 TEST_F(Pool, PhotosKeepTheirIndexInNewerGenerations) {
-  const auto tiny = config("indices");
+  const auto tiny = config_with_data("indices");
   const auto before = Store::open(tiny.data.pool)->view("train");
   append_to_pool(tiny.data.pool, tiny.data.labelled, 79);
   const auto after = Store::open(tiny.data.pool)->view("train");
@@ -106,7 +89,7 @@ TEST_F(Pool, AnAdoptedGenerationSurvivesAnyLaterInterruption) {
   // With a checkpoint after every directive, one is written in the very directive that adopts.
   for (const std::int64_t every_steps : {0, 1}) {
     auto outcome_of = [&](const std::string& name, std::int64_t stop) {
-      auto tiny = config(name);
+      auto tiny = config_with_data(name);
       tiny.checkpoint.every_steps = every_steps;
       std::int64_t adopted_at = -1;
       train(tiny, alone.ranks(), stop > 0 ? std::set<std::int64_t>{stop} : std::set<std::int64_t>{}, [&](std::int64_t step) {

@@ -12,25 +12,19 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-class Resume : public testing::Test {
+class Resume : public TinyTrainings {
  protected:
   static void SetUpTestSuite() {
-    at::set_num_threads(1);
-    folder_ = new TemporaryFolder;
-    write_tiny_data(*folder_ / "data");
+    TinyTrainings::SetUpTestSuite();
     SelfRanks alone;
     train(config("straight"), alone.ranks());
-    straight_ = content_of(*folder_ / "straight");
+    straight_ = content_of(folder("straight"));
     EXPECT_EQ(straight_["step"], fmt::format("{}", kTinySteps));
   }
-  static void TearDownTestSuite() { delete folder_; }
 
-  static TrainingConfig config(const std::string& run) { return tiny_training(*folder_ / "data", *folder_ / run); }
-  static std::filesystem::path folder(const std::string& run) { return *folder_ / run; }
   static const std::map<std::string, std::string>& straight() { return straight_; }
 
  private:
-  inline static TemporaryFolder* folder_ = nullptr;
   inline static std::map<std::string, std::string> straight_;
 };
 

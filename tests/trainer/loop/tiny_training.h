@@ -1,6 +1,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 
 #include "base/file.h"
@@ -10,7 +11,7 @@
 #include "datasets/image/perceptual_hash.h"
 #include "datasets/store/store.h"
 #include "monitoring/log/event_log.h"
-#include "tests/trainer/tiny_run.h"
+#include "tests/trainer/tiny_config.h"
 #include "trainer/checkpoint/checkpoint_folder.h"
 #include "trainer/loop/run_state.h"
 #include "trainer/loop/trainer.h"
@@ -59,6 +60,34 @@ inline void train(const TrainingConfig& config, const Ranks& ranks, std::set<std
     return;
   }
 }
+
+/// A folder of stores like `data` with a pool of its own that may be appended to.
+inline void copy_data(const std::filesystem::path& data, const std::filesystem::path& to) {
+  std::filesystem::create_directories(to);
+  std::filesystem::copy(data, to, std::filesystem::copy_options::recursive);
+}
+
+/// Trainings of one process over stores that a suite's cases share; each run has a folder beside them.
+class TinyTrainings : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    at::set_num_threads(1);
+    folder_ = std::make_unique<TemporaryFolder>();
+    write_tiny_data(folder("data"));
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static std::filesystem::path folder(const std::string& name) { return *folder_ / name; }
+  static TrainingConfig config(const std::string& run) { return tiny_training(folder("data"), folder(run)); }
+  /// The same with stores of its own.
+  static TrainingConfig config_with_data(const std::string& run) {
+    copy_data(folder("data"), folder(run + "-data"));
+    return tiny_training(folder(run + "-data"), folder(run));
+  }
+
+ private:
+  inline static std::unique_ptr<TemporaryFolder> folder_;
+};
 
 /// The content of a run's newest checkpoint by file name, and of RUN/results.json. Numbers of saves and times are left out; what JSON
 /// holds is put into one order.
@@ -111,12 +140,6 @@ inline int append_to_pool(const std::filesystem::path& pool, const std::filesyst
       {.id = fmt::format("copied-{}", seed), .bytes = bytes, .width = held_out.width, .height = held_out.height, .hash = held_out.hash});
   writer.commit({{"source", "a test"}});
   return kNew + 1;
-}
-
-/// A folder of stores like `data` with a pool of its own that may be appended to.
-inline void copy_data(const std::filesystem::path& data, const std::filesystem::path& to) {
-  std::filesystem::create_directories(to);
-  std::filesystem::copy(data, to, std::filesystem::copy_options::recursive);
 }
 
 }  // namespace duet

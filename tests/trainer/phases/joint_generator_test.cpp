@@ -7,9 +7,7 @@
 namespace duet {
 namespace {
 
-using testing::Contains;
 using testing::IsEmpty;
-using testing::Not;
 using testing::UnorderedElementsAre;
 
 constexpr const char* kGenerator = "generator.safetensors";
@@ -141,52 +139,6 @@ TEST(JointGenerator, TheRewardsMeanIsPartOfItsPlace) {
   EXPECT_NE(place.at("reward_mean").get<double>(), 0);
   phase.set_place(place);
   EXPECT_EQ(phase.place(), place);
-}
-
-TEST(DiscriminatorWarmup, TrainsTheDiscriminatorAlone) {
-  TinyState run;
-  run.state.phase("joint", "discriminator_warmup");
-  const auto before = run.files();
-  EXPECT_THAT(names_of(run.steps("joint", "discriminator_warmup", 2)),
-              UnorderedElementsAre("discriminator", "discriminator_gradient_norm", "discriminator_learning_rate"));
-  const auto after = run.files();
-  for (const auto& [file, tensors] : before) {
-    if (file == "discriminator.safetensors" || file == "optimiser-discriminator.safetensors") {
-      EXPECT_THAT(changed(before, after, file), Not(IsEmpty())) << file;
-    } else {
-      EXPECT_THAT(changed(before, after, file), IsEmpty()) << file;
-    }
-  }
-}
-
-TEST(Streams, PseudoPhotosAreDarkOnWhiteWhateverThePolarityOfRasters) {
-  for (const std::string polarity : {"white_on_black", "dark_on_white"}) {
-    TinyState run([&](TrainingConfig& config) {
-      config.generator.stroke_steps = 1;
-      config.run.sketch_polarity = polarity;
-    });
-    auto brightness = [&](StreamName name) {
-      const auto batch = run.state.streams.next(name);
-      return rasters_of(batch, run.config.data.image_side, at::kCPU).to(at::kDouble).mean().item<double>();
-    };
-    EXPECT_GT(brightness(StreamName::strokes), 128);
-    EXPECT_EQ(brightness(StreamName::retrieval) > 128, polarity == "dark_on_white");
-  }
-}
-
-TEST(Streams, AugmentedAndPlainStreamsShowTheSameRows) {
-  TinyState run;
-  auto& streams = run.state.streams;
-  for (const auto& [augmented, plain] :
-       {std::pair{StreamName::joint_labelled, StreamName::joint_plain}, {StreamName::pool, StreamName::pool_plain}}) {
-    for (int step = 0; step < 6; ++step) {
-      const auto moved = streams.next(augmented), still = streams.next(plain);
-      EXPECT_EQ(moved.record, still.record);
-      EXPECT_EQ(moved.photo, still.photo);
-      EXPECT_EQ(moved.flipped, still.flipped) << "teacher and student must see the same side";
-      EXPECT_NE(moved.photos, still.photos);
-    }
-  }
 }
 
 }  // namespace

@@ -1,27 +1,13 @@
 #pragma once
-#include <gtest/gtest.h>
-
 #include <set>
 
-#include "tests/trainer/tiny_run.h"
+#include "tests/trainer/tiny_config.h"
 #include "trainer/data/training_data.h"
 #include "trainer/loop/run_state.h"
 
 namespace duet {
 
-/// The stores that all cases of a program read.
-class TinyData : public testing::Environment {
- public:
-  void SetUp() override {
-    folder_ = std::make_unique<TemporaryFolder>();
-    write_tiny_data(folder_->path());
-  }
-  void TearDown() override { folder_.reset(); }
-  static const std::filesystem::path& path() { return folder_->path(); }
-
- private:
-  inline static std::unique_ptr<TemporaryFolder> folder_;
-};
+using TinyData = TinyDataIn<FilledFolder>;
 
 /// A run of one process with tiny networks, whose phases a test steps by hand.
 class TinyState {

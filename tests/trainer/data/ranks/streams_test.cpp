@@ -1,11 +1,14 @@
+#include "trainer/data/streams.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/trainer/rank_data.h"
-#include "trainer/data/streams.h"
 #include "trainer/data/training_data.h"
 
 namespace duet {
 namespace {
+
+const auto* const kData = testing::AddGlobalTestEnvironment(new TinyData);
 
 template <typename Value>
 void append(std::string& text, const std::vector<Value>& values) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <map>
 #include <memory>
@@ -19,6 +21,27 @@ inline void write_tiny_data(const std::filesystem::path& folder) {
   write_synthetic(
       {.out = folder, .seed = 11, .pairs = 30, .test = 6, .sketches_per_photo = 2, .pool = 27, .strokes = 25, .side = 48, .threads = 1});
 }
+
+/// A temporary folder of one process, made and filled at once.
+class FilledFolder : public TemporaryFolder {
+ public:
+  template <typename Fill>
+  explicit FilledFolder(const Fill& fill) {
+    fill(path());
+  }
+};
+
+/// The stores that all cases of a program read, in a folder of this kind.
+template <typename Folder>
+class TinyDataIn : public testing::Environment {
+ public:
+  void SetUp() override { folder_ = std::make_unique<Folder>(write_tiny_data); }
+  void TearDown() override { folder_.reset(); }
+  static const std::filesystem::path& path() { return folder_->path(); }
+
+ private:
+  inline static std::unique_ptr<Folder> folder_;
+};
 
 /// Every network as small as it can be, every term of every loss on, augmentation on, batches that four ranks can share.
 inline TrainingConfig tiny_config(const std::filesystem::path& data) {

@@ -1,0 +1,31 @@
+#include "trainer/phases/discriminator_warmup.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/trainer/phases/tiny_state.h"
+
+namespace duet {
+namespace {
+
+using testing::IsEmpty;
+using testing::Not;
+using testing::UnorderedElementsAre;
+
+TEST(DiscriminatorWarmup, TrainsTheDiscriminatorAlone) {
+  TinyState run;
+  run.state.phase("joint", "discriminator_warmup");
+  const auto before = run.files();
+  EXPECT_THAT(names_of(run.steps("joint", "discriminator_warmup", 2)),
+              UnorderedElementsAre("discriminator", "discriminator_gradient_norm", "discriminator_learning_rate"));
+  const auto after = run.files();
+  for (const auto& [file, tensors] : before) {
+    if (file == "discriminator.safetensors" || file == "optimiser-discriminator.safetensors") {
+      EXPECT_THAT(changed(before, after, file), Not(IsEmpty())) << file;
+    } else {
+      EXPECT_THAT(changed(before, after, file), IsEmpty()) << file;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace duet
