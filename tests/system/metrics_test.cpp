@@ -17,6 +17,9 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+/// Sample lines of metrics: "name{labels}" to value.
+using Samples = std::map<std::string, double>;
+
 /// A real Pushgateway: what it holds is what runs left there when they ended.
 class Pushgateway {
  public:
@@ -30,10 +33,10 @@ class Pushgateway {
 
   std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
 
-  /// Sample lines of a run's metrics: "name{labels}" to value.
-  std::map<std::string, double> samples(const TinyRun& run) const {
+  /// Those of a run.
+  Samples samples(const TinyRun& run) const {
     const auto label = fmt::format("run=\"{}\"", run_name(run.folder()));
-    std::map<std::string, double> found;
+    Samples found;
     const auto text = get(port_, "/metrics");
     const std::regex line(R"((^|\n)(duet_[^ \n]*) ([^ \r\n]+))");
     for (std::sregex_iterator match(text.begin(), text.end(), line), end; match != end; ++match)
@@ -47,7 +50,7 @@ class Pushgateway {
 };
 
 /// The names of the metrics, of those in `samples` that have left their initial value.
-std::set<std::string> moved(const std::map<std::string, double>& samples) {
+std::set<std::string> moved(const Samples& samples) {
   std::set<std::string> names;
   for (const auto& [sample, value] : samples) {
     auto name = sample.substr(0, sample.find('{'));
@@ -58,7 +61,7 @@ std::set<std::string> moved(const std::map<std::string, double>& samples) {
   return names;
 }
 
-double value_of(const std::map<std::string, double>& samples, const std::string& name, const std::string& label = "") {
+double value_of(const Samples& samples, const std::string& name, const std::string& label = "") {
   for (const auto& [sample, value] : samples) {
     if (sample.starts_with(name + "{") && sample.find(label) != std::string::npos) return value;
   }
@@ -75,44 +78,108 @@ Json last_step(const TinyRun& tiny, const std::string& phase) {
   return last;
 }
 
+const Pushgateway& gateway() {
+  static const Pushgateway started;
+  return started;
+}
+
+// Trainings that bring all metrics to move, each done once, by whichever case asks first.
+
+/// All stages on two ranks, with a pool of which one photo is damaged and one looks held out; stopped once and continued to its end.
+struct ContinuedRun {
+  TinyRun run;
+  bool was_a_target = false, stayed_a_target = false;
+  Samples stopped, finished;  ///< what the gateway held at the stop, and at the end
+};
+
+const ContinuedRun& continued_run() {
+  static ContinuedRun made;
+  static const bool done = [] {
+    const auto& tiny = made.run;
+    const auto pool = copy_store("pool.store", tiny.file("damaged"));
+    const auto shard = shard_of(pool, "train");
+    flip_bit(shard, photos_in(shard).at(3) + 100);
+    std::filesystem::create_directories(tiny.file("more"));
+    const auto shown = run(duet({"store", "show", (stores() / "pairs.store").string(), "--photo", "chair-0000000000", "--out",
+                                 tiny.file("more/held-out.png").string()}));
+    EXPECT_EQ(shown.status, 0) << shown;
+    const auto appended = run(duet({"import", "photos", tiny.file("more").string(), "--append", "--out", pool.string()}));
+    EXPECT_EQ(appended.status, 0) << appended;
+    const auto command = tiny.train({"--ranks", "2", "--data.pool", pool.string(), "--data.max_bad_fraction=0.5", "--monitoring.push_url",
+                                     gateway().url(), "--joint.steps=12"});
+    const auto target = tiny.folder() / "prometheus-targets.json";
+    {
+      Child first(command);
+      wait_for_steps(first, tiny, 12);
+      made.was_a_target = std::filesystem::exists(target);
+      first.send(SIGTERM);
+      const auto stopped = first.wait();
+      EXPECT_EQ(stopped.status, 75) << stopped;
+    }
+    made.stayed_a_target = std::filesystem::exists(target);
+    made.stopped = gateway().samples(tiny);
+    const auto outcome = run(command);
+    EXPECT_EQ(outcome.status, 0) << outcome;
+    made.finished = gateway().samples(tiny);
+    return true;
+  }();
+  EXPECT_TRUE(done);
+  return made;
+}
+
+/// Gradients that 16 bits cannot hold.
+Words overflowing(const std::string& skipped_limit) {
+  return {"--cluster.transport=fp16",
+          "--retrieval.objective=infonce",
+          "--retrieval.temperature=1e-7",
+          "--run.skipped_limit=" + skipped_limit,
+          "--generator.stroke_steps=0",
+          "--generator.pair_steps=0",
+          "--joint.steps=0"};
+}
+
+struct EndedRun {
+  TinyRun run;
+  Outcome outcome;
+  Samples samples;
+};
+
+const EndedRun& skipping_run() {
+  static EndedRun made;
+  static const bool done = [] {
+    made.outcome = run(made.run.train(overflowing("1000") + Words{"--ranks", "2", "--monitoring.push_url", gateway().url()}));
+    made.samples = gateway().samples(made.run);
+    return true;
+  }();
+  EXPECT_TRUE(done);
+  return made;
+}
+
+const EndedRun& run_without_room() {
+  static EndedRun made;
+  static const bool done = [] {
+    made.outcome = run(made.run.train(endless() + Words{"--monitoring.push_url", gateway().url()}), {.file_size_limit = 100'000});
+    made.samples = gateway().samples(made.run);
+    return true;
+  }();
+  EXPECT_TRUE(done);
+  return made;
+}
+
 TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
-  const Pushgateway gateway;
   std::set<std::string> seen;
-  auto note = [&](const TinyRun& run) {
-    const auto samples = gateway.samples(run);
-    for (const auto& name : moved(samples)) seen.insert(name);
-    return samples;
-  };
+  for (const auto* samples : {&continued_run().stopped, &continued_run().finished, &skipping_run().samples, &run_without_room().samples}) {
+    for (const auto& name : moved(*samples)) seen.insert(name);
+  }
+  std::vector<std::string> still;
+  for (const auto& row : metric_catalogue()) {
+    if (row.place != MetricPlace::gpus && !seen.contains(std::string(row.name))) still.emplace_back(row.name);
+  }
+  EXPECT_THAT(still, IsEmpty()) << "never left their initial value";
+}
 
-  // All stages on two ranks, with a pool of which one photo is damaged and one looks held out; interrupted once.
-  const TinyRun tiny;
-  const auto pool = copy_store("pool.store", tiny.file("damaged"));
-  const auto shard = shard_of(pool, "train");
-  flip_bit(shard, photos_in(shard).at(3) + 100);
-  std::filesystem::create_directories(tiny.file("more"));
-  const auto shown = run(duet({"store", "show", (stores() / "pairs.store").string(), "--photo", "chair-0000000000", "--out",
-                               tiny.file("more/held-out.png").string()}));
-  ASSERT_EQ(shown.status, 0) << shown;
-  const auto appended = run(duet({"import", "photos", tiny.file("more").string(), "--append", "--out", pool.string()}));
-  ASSERT_EQ(appended.status, 0) << appended;
-  const auto command = tiny.train({"--ranks", "2", "--data.pool", pool.string(), "--data.max_bad_fraction=0.5", "--monitoring.push_url",
-                                   gateway.url(), "--joint.steps=12"});
-  Child first(command);
-  wait_for_steps(first, tiny, 12);
-  EXPECT_TRUE(std::filesystem::exists(tiny.folder() / "prometheus-targets.json"));
-  first.send(SIGTERM);
-  ASSERT_EQ(first.wait().status, 75);
-  EXPECT_FALSE(std::filesystem::exists(tiny.folder() / "prometheus-targets.json"));
-  EXPECT_EQ(value_of(note(tiny), "duet_stop_reason"), 2);
-
-  const auto outcome = run(command);
-  ASSERT_EQ(outcome.status, 0) << outcome;
-  const auto samples = note(tiny);
-  EXPECT_EQ(value_of(samples, "duet_stop_reason"), 1);
-  EXPECT_EQ(value_of(samples, "duet_restarts"), 1);
-  EXPECT_EQ(value_of(samples, "duet_ranks"), 2);
-
-  // The same figures as in metrics.jsonl.
+TEST(EveryMetric, HasTheFigureOfTheLastStepInMetricsJsonl) {
+  const auto& [tiny, was, stayed, stopped, samples] = continued_run();
   const auto joint = last_step(tiny, "joint_retrieval");
   for (const char* loss : {"labelled", "pool", "distillation", "discriminator"})
     EXPECT_DOUBLE_EQ(value_of(samples, fmt::format("duet_loss_{}", loss), "joint_retrieval"), joint.at("loss").at(loss).get<double>())
@@ -120,8 +187,6 @@ TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
   EXPECT_DOUBLE_EQ(value_of(samples, "duet_certainty_mean"), joint.at("certainty").get<double>());
   for (const char* quantile : {"certainty_p10", "certainty_p50", "certainty_p90", "teacher_distance"})
     EXPECT_DOUBLE_EQ(value_of(samples, fmt::format("duet_{}", quantile)), joint.at(quantile).get<double>()) << quantile;
-  EXPECT_LE(joint.at("certainty_p10"), joint.at("certainty_p50"));
-  EXPECT_LE(joint.at("certainty_p50"), joint.at("certainty_p90"));
   EXPECT_DOUBLE_EQ(value_of(samples, "duet_learning_rate", "network=\"retrieval\",phase=\"joint_retrieval\""),
                    joint.at("learning_rate").get<double>());
   const auto drawn = last_step(tiny, "joint_generator");
@@ -131,35 +196,46 @@ TEST(EveryMetric, MovesInATrainingOrInTheFaultThatItCounts) {
                    std::max(joint, drawn, [](const Json& a, const Json& b) { return a.at("total_step") < b.at("total_step"); })
                        .at("total_step")
                        .get<double>());
-
-  // Gradients that 16 bits cannot hold, and no disk for checkpoints.
-  const TinyRun overflowing;
-  const auto skipping = run(overflowing.train({"--ranks", "2", "--cluster.transport=fp16", "--retrieval.objective=infonce",
-                                               "--retrieval.temperature=1e-7", "--run.skipped_limit=1000", "--generator.stroke_steps=0",
-                                               "--generator.pair_steps=0", "--joint.steps=0", "--monitoring.push_url", gateway.url()}));
-  EXPECT_EQ(skipping.status, 0) << skipping;
-  EXPECT_THAT(skipping.error, HasSubstr("The update is skipped"));
-  const auto skipped = note(overflowing);
-  double null_norms = 0;
-  for (const auto& line : overflowing.steps()) null_norms += line.at("gradient_norm").is_null() ? 1 : 0;
-  EXPECT_GT(null_norms, 0);
-  EXPECT_EQ(value_of(skipped, "duet_skipped_steps_total"), null_norms);
-  const auto refused =
-      run(TinyRun().train({"--cluster.transport=fp16", "--retrieval.objective=infonce", "--retrieval.temperature=1e-7",
-                           "--run.skipped_limit=2", "--generator.stroke_steps=0", "--generator.pair_steps=0", "--joint.steps=0"}));
-  EXPECT_EQ(refused.status, 77) << refused;
-
-  const TinyRun without_room;
-  const auto full = run(without_room.train(endless() + Words{"--monitoring.push_url", gateway.url()}), {.file_size_limit = 100'000});
-  EXPECT_THAT(full.status, testing::AnyOf(73, 74)) << full;
-  EXPECT_EQ(value_of(note(without_room), "duet_stop_reason"), 3);
-
-  std::vector<std::string> still;
-  for (const auto& row : metric_catalogue()) {
-    if (row.place != MetricPlace::gpus && !seen.contains(std::string(row.name))) still.emplace_back(row.name);
-  }
-  EXPECT_THAT(still, IsEmpty()) << "never left their initial value";
 }
+
+TEST(CertaintyQuantiles, AreInOrder) {
+  const auto joint = last_step(continued_run().run, "joint_retrieval");
+  EXPECT_LE(joint.at("certainty_p10"), joint.at("certainty_p50"));
+  EXPECT_LE(joint.at("certainty_p50"), joint.at("certainty_p90"));
+}
+
+TEST(StopReason, SaysHowTheRunEnded) {
+  EXPECT_EQ(value_of(continued_run().stopped, "duet_stop_reason"), 2);
+  EXPECT_EQ(value_of(continued_run().finished, "duet_stop_reason"), 1);
+  EXPECT_EQ(value_of(run_without_room().samples, "duet_stop_reason"), 3);
+}
+
+TEST(RunMetrics, CountRestartsAndRanks) {
+  EXPECT_EQ(value_of(continued_run().finished, "duet_restarts"), 1);
+  EXPECT_EQ(value_of(continued_run().finished, "duet_ranks"), 2);
+}
+
+TEST(ScrapeTarget, IsThereWhileTheRunIs) {
+  EXPECT_TRUE(continued_run().was_a_target);
+  EXPECT_FALSE(continued_run().stayed_a_target);
+}
+
+TEST(SkippedSteps, AreCountedAndLoggedWithoutANorm) {
+  const auto& [tiny, outcome, samples] = skipping_run();
+  EXPECT_EQ(outcome.status, 0) << outcome;
+  EXPECT_THAT(outcome.error, HasSubstr("The update is skipped"));
+  double null_norms = 0;
+  for (const auto& line : tiny.steps()) null_norms += line.at("gradient_norm").is_null() ? 1 : 0;
+  EXPECT_GT(null_norms, 0);
+  EXPECT_EQ(value_of(samples, "duet_skipped_steps_total"), null_norms);
+}
+
+TEST(SkippedSteps, BeyondTheirLimitEndTheRun) {
+  const auto refused = run(TinyRun().train(overflowing("2")));
+  EXPECT_EQ(refused.status, 77) << refused;
+}
+
+TEST(FullDisk, EndsTheRun) { EXPECT_EQ(run_without_room().outcome.status, 74) << run_without_room().outcome; }
 
 TEST(Push, AGatewayThatIsNotThereStopsNothing) {
   const auto outcome = run(TinyRun().train({"--joint.steps=0", "--monitoring.push_url", fmt::format("http://127.0.0.1:{}", free_port())}));
