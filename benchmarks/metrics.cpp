@@ -43,7 +43,7 @@ class Updates {
   static constexpr int kBuckets = 8, kExchanges = 6;
   std::int64_t samples_, steps_ = 0;
   RunMetrics run_{2, 1000, 0};
-  PhaseSteps planned_{.stage = "joint", .phase = "joint_retrieval", .steps = 1000};
+  PhaseSteps planned_{.stage = Stage::joint, .phase = PhaseName::joint_retrieval, .steps = 1000};
   Scalars scalars_ = {{"total", 1},
                       {"labelled", 1},
                       {"pool", 1},

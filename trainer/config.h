@@ -2,22 +2,26 @@
 #include <cstdint>
 #include <string>
 
+#include "cluster/reducer/transport.h"
+#include "datasets/sketch/offsets.h"
+#include "datasets/sketch/simplify.h"
+#include "trainer/choices.h"
+
 namespace duet {
 
 // What a training run is told, by section; launch/options/options.cpp binds every field to its option, help text and environment variable.
-// Defaults are the paper's (docs/method.md), unless the comment says otherwise. Enumerations are strings here,
-// checked by the table.
+// Defaults are the paper's (docs/method.md), unless the comment says otherwise. What they choose among: trainer/choices.h.
 
 struct RunConfig {
   std::string folder;  ///< runs/NAME; created, or continued when it holds checkpoints of the same configuration
   std::uint64_t seed = 1;
-  std::string device = "cpu";         ///< cpu | cuda
-  std::string precision = "float32";  ///< float32 | float64 | bf16 (autocast, on GPUs)
+  DeviceKind device = DeviceKind::cpu;
+  Precision precision = Precision::float32;
   int threads = 0;                    ///< compute threads a rank; 0: cores of the host divided by its ranks
   std::int64_t evaluate_every = 200;  ///< retrieval steps between evaluations on the validation split; 0: at the end of a stage only
   std::int64_t samples_every = 500;   ///< steps between pictures of generated sketches in RUN/samples; 0: none
   std::int64_t skipped_limit = 0;     ///< updates in a row that may be skipped because a gradient is not finite; one more ends the run
-  std::string sketch_polarity = "white_on_black";  ///< white_on_black | dark_on_white: rasters for retrieval and discriminator
+  Polarity sketch_polarity = Polarity::white_on_black;  ///< of rasters for retrieval and discriminator
 };
 
 struct DataConfig {
@@ -36,15 +40,15 @@ struct DataConfig {
 };
 
 struct RetrievalConfig {
-  std::string backbone = "inception_v3";  ///< inception_v3 | vgg16 | mobilenet_v2 | tiny
-  std::string weights;                    ///< .safetensors with torchvision's keys; empty: random
-  std::string weights_scaling = "auto";   ///< auto | imagenet | half | unit | caffe: what those weights take
-  std::string initial;                    ///< retrieval.safetensors of another run: start from that network
+  std::string backbone = "inception_v3";                   ///< a name of trainer/models/backbones
+  std::string weights;                                     ///< .safetensors with torchvision's keys; empty: random
+  WeightsScaling weights_scaling = WeightsScaling::auto_;  ///< what those weights take
+  std::string initial;                                     ///< retrieval.safetensors of another run: start from that network
   bool attention = true;
-  std::string pooling = "average";    ///< average | max
-  int head = 64;                      ///< width of the linear head; 0: none, the pooled vector is the embedding
-  std::string batch_norm = "global";  ///< frozen | global | local
-  std::string objective = "triplet";  ///< triplet | infonce
+  Pooling pooling = Pooling::average;
+  int head = 64;  ///< width of the linear head; 0: none, the pooled vector is the embedding
+  BatchNormMode batch_norm = BatchNormMode::global;
+  Objective objective = Objective::triplet;
   double margin = 0.3;
   double temperature = 0.05;
   std::int64_t batch = 16;     ///< global
@@ -59,21 +63,21 @@ struct RetrievalConfig {
 struct GeneratorConfig {
   std::string backbone = "vgg16";
   std::string weights;
-  std::string weights_scaling = "auto";  ///< as for retrieval
-  std::string initial;                   ///< generator.safetensors of another run: start from that network
+  WeightsScaling weights_scaling = WeightsScaling::auto_;  ///< as for retrieval
+  std::string initial;                                     ///< generator.safetensors of another run: start from that network
   bool train_backbone = true;
-  std::string batch_norm = "frozen";
-  std::string pooling = "average";
+  BatchNormMode batch_norm = BatchNormMode::frozen;
+  Pooling pooling = Pooling::average;
   int latent = 128;
   int hidden = 512;
   int attention = 256;
   int mixtures = 20;
-  int max_steps = 100;                        ///< longest drawing, in offsets
-  double simplify_epsilon = 3;                ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
-  std::string simplify_distance = "segment";  ///< … from the segment between the points kept, or from the "line" through them
-  std::int64_t batch = 64;                    ///< global
-  std::int64_t stroke_steps = 0;              ///< steps on data.strokes
-  std::int64_t pair_steps = 20000;            ///< steps on labelled pairs
+  int max_steps = 100;                       ///< longest drawing, in offsets
+  double simplify_epsilon = 3;               ///< Ramer-Douglas-Peucker, pixels on the 256 canvas
+  Chord simplify_distance = Chord::segment;  ///< … from what of the points kept
+  std::int64_t batch = 64;                   ///< global
+  std::int64_t stroke_steps = 0;             ///< steps on data.strokes
+  std::int64_t pair_steps = 20000;           ///< steps on labelled pairs
   double learning_rate = 1e-4;
   double learning_rate_floor = 1e-5;
   double learning_rate_decay = 0.9999;  ///< a step
@@ -87,10 +91,10 @@ struct GeneratorConfig {
 struct DiscriminatorConfig {
   int width = 64;
   int layers = 3;
-  int image_side = 0;                  ///< 0: data.image_side
-  std::string norm = "batch";          ///< batch | instance
-  std::string batch_norm = "global";   ///< frozen | global | local, for norm = batch
-  std::string score = "mean_sigmoid";  ///< mean_sigmoid | sigmoid_mean
+  int image_side = 0;  ///< 0: data.image_side
+  DiscriminatorNorm norm = DiscriminatorNorm::batch;
+  BatchNormMode batch_norm = BatchNormMode::global;  ///< for norm = batch
+  CertaintyScore score = CertaintyScore::mean_sigmoid;
   double learning_rate = 1e-4;
 };
 
@@ -108,23 +112,23 @@ struct JointConfig {
   double pool = 1;       ///< triplet or InfoNCE on pseudo pairs
   double certainty = 1;  ///< 1: pseudo pairs weighted by D; 0: blind, weight 1 (between: 1 − c + c·ω)
   double distillation = 0.1;
-  std::string distillation_form = "absolute";  ///< absolute | squared
+  DistillationForm distillation_form = DistillationForm::absolute;
   double vae = 1;
-  double policy = 10;                          ///< λ_G
-  double reward_triplet = 1;                   ///< λ_r1
-  double reward_discriminator = 1;             ///< λ_r2
-  std::string policy_norm = "max";             ///< max: divide by generator.max_steps; none: the literal sum
-  std::string baseline = "mean";               ///< mean | greedy | off
-  std::string generator_scope = "last_layer";  ///< last_layer | all: what the VAE term trains
-  std::string placement = "centred";           ///< centred | stretched: generated sketches on the canvas
-  double temperature = 0;                      ///< of pseudo sketches for F; 0: greedy
+  double policy = 10;               ///< λ_G
+  double reward_triplet = 1;        ///< λ_r1
+  double reward_discriminator = 1;  ///< λ_r2
+  PolicyNorm policy_norm = PolicyNorm::max;
+  Baseline baseline = Baseline::mean;
+  GeneratorScope generator_scope = GeneratorScope::last_layer;  ///< what the VAE term trains
+  Placement placement = Placement::centred;                     ///< generated sketches on the canvas
+  double temperature = 0;                                       ///< of pseudo sketches for F; 0: greedy
 };
 
 struct ClusterConfig {
-  std::string backend = "auto";  ///< auto | mpi | nccl: carrier of gradients
+  GradientCarrier backend = GradientCarrier::auto_;
   double bucket_mebibytes = 25;
-  std::string transport = "native";  ///< native | bf16 | fp16
-  double timeout_seconds = 600;      ///< a collective that takes longer counts as a lost rank
+  Transport transport = Transport::native;
+  double timeout_seconds = 600;  ///< a collective that takes longer counts as a lost rank
 };
 
 struct CheckpointConfig {

@@ -59,13 +59,6 @@ double largest(at::ScalarType type) {
 
 }  // namespace
 
-Transport transport_from_name(const std::string& name) {
-  if (name == "native") return Transport::native;
-  if (name == "bf16") return Transport::bf16;
-  if (name == "fp16") return Transport::fp16;
-  throw UsageError("cluster.transport = '{}': there are native, bf16 and fp16.", name);
-}
-
 struct GradientReducer::State {
   std::vector<Parameter> parameters;
   Communicator& communicator;

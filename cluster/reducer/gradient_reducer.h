@@ -6,12 +6,9 @@
 
 #include "base/named_tensor.h"
 #include "cluster/communicate/communicator.h"
+#include "cluster/reducer/transport.h"
 
 namespace duet {
-
-enum class Transport { native, bf16, fp16 };
-/// "native", "bf16", "fp16"; throws UsageError.
-Transport transport_from_name(const std::string& name);
 
 struct ReducerOptions {
   std::int64_t first_bucket_bytes = 1 << 20;  ///< small, so that communication starts early in the backward pass

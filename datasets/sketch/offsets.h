@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "base/choice.h"
 #include "datasets/sketch/sketch.h"
 
 namespace duet {
@@ -23,10 +24,10 @@ struct Offset {
 std::vector<Offset> to_offsets(std::span<const SketchPoint> sketch);
 
 /// Where a drawing made of offsets is put on the canvas.
-enum class Placement {
-  centred,    ///< as human sketches are: one factor, longer side 190 px, bounding box centred at (128, 128)
-  stretched,  ///< each axis by itself to [30, 225]: the published code's way, which loses the aspect ratio; drawn with Rounding::truncate
-};
+DUET_CHOICE(
+    Placement,
+    centred,     ///< as human sketches are: one factor, longer side 190 px, bounding box centred at (128, 128)
+    stretched);  ///< each axis by itself to [30, 225]: the published code's way, which loses the aspect ratio; drawn with Rounding::truncate
 
 /// docs/method.md §3.9. N offsets give N + 1 points: the origin, then one after each offset (also after the one with Pen::end; what follows
 /// that one is ignored). All in float64, one rounding an operation,

@@ -38,7 +38,7 @@ Size size_of(const ParsedOptions& options, const ResolvedConfig& config) {
     return value;
   };
   Size size{.nodes = positive("nodes", 1), .tasks_per_node = positive("tasks-per-node", 0), .gpus_per_node = positive("gpus-per-node", 0)};
-  const bool may_share = config.values.cluster.backend == "mpi";
+  const bool may_share = config.values.cluster.backend == GradientCarrier::mpi;
   if (size.gpus_per_node > 0 && size.tasks_per_node > 0 && size.tasks_per_node != size.gpus_per_node &&
       !(may_share && size.tasks_per_node > size.gpus_per_node)) {
     throw UsageError("--gpus-per-node {} and --tasks-per-node {}: a rank uses one GPU. Leave --tasks-per-node out{}.", size.gpus_per_node,
@@ -193,12 +193,12 @@ int submit_train(std::span<const std::string> args) {
   auto config = config_from(options);
   if (config.values.run.folder.empty()) throw UsageError("--run.folder is needed: where the run keeps checkpoints, logs and its report.");
   const auto size = size_of(options, config);
-  if (size.gpus_per_node > 0 && config.values.run.device != "cuda" && config.origin.at("run.device") != "default") {
+  if (size.gpus_per_node > 0 && config.values.run.device != DeviceKind::cuda && config.origin.at("run.device") != "default") {
     throw UsageError("--gpus-per-node {}, but run.device = {} ({}): the GPUs would stand idle.", size.gpus_per_node,
-                     config.values.run.device, config.origin.at("run.device"));
+                     to_word(config.values.run.device), config.origin.at("run.device"));
   }
-  if (size.gpus_per_node > 0 && config.values.run.device != "cuda") {
-    config.values.run.device = "cuda";
+  if (size.gpus_per_node > 0 && config.values.run.device != DeviceKind::cuda) {
+    config.values.run.device = DeviceKind::cuda;
     config.origin["run.device"] = "command line";
   }
   const auto folder = fs::absolute(config.values.run.folder).lexically_normal();

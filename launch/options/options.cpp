@@ -140,17 +140,17 @@ void apply_environment(ResolvedConfig& config, const std::map<std::string, std::
 // What no single option can see.
 void check_together(const TrainingConfig& config) {
   check_push_url("monitoring.push_url", config.monitoring.push_url);
-  if (config.run.precision == "bf16" && config.run.device != "cuda") {
+  if (config.run.precision == Precision::bf16 && config.run.device != DeviceKind::cuda) {
     throw UsageError("run.precision=bf16 needs run.device=cuda; on the CPU there are float32 and float64.");
   }
-  if (config.cluster.backend == "nccl" && config.run.device != "cuda") {
+  if (config.cluster.backend == GradientCarrier::nccl && config.run.device != DeviceKind::cuda) {
     throw UsageError("cluster.backend=nccl needs run.device=cuda; auto picks what fits.");
   }
   if (config.generator.learning_rate_floor > config.generator.learning_rate) {
     throw UsageError("generator.learning_rate_floor={} lies above generator.learning_rate={}.", config.generator.learning_rate_floor,
                      config.generator.learning_rate);
   }
-  if (config.joint.generator_scope == "all" && config.joint.vae == 0 && config.joint.policy > 0) {
+  if (config.joint.generator_scope == GeneratorScope::all && config.joint.vae == 0 && config.joint.policy > 0) {
     throw UsageError("joint.generator_scope=all needs joint.vae > 0: nothing else trains all of the generator.");
   }
   if (const auto& checkpoint = config.checkpoint;

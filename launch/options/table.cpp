@@ -20,8 +20,8 @@ struct Text {
 
 struct Path {};
 
-struct Choice {
-  std::vector<std::string> values;
+struct Name {
+  std::vector<std::string> names;
 };
 
 struct Range {
@@ -31,6 +31,13 @@ struct Range {
   bool below = false;  ///< most itself is refused
 };
 
+constexpr Path kPath{};
+// One for each file of trainer/models/backbones/.
+const Name kBackbones{{
+#define BACKBONE(name) #name,
+#include "backbones.inc"
+#undef BACKBONE
+}};
 constexpr Range kAny{};
 constexpr Range kPositive{.least = 0, .above = true};
 constexpr Range kNotNegative{.least = 0};
@@ -65,16 +72,22 @@ void read(const std::string& name, const std::string& text, const Text& kind, st
 
 void read(const std::string&, const std::string& text, const Path&, std::string& value) { value = without_trailing_slash(text); }
 
-void read(const std::string& name, const std::string& text, const Choice& kind, std::string& value) {
-  for (const auto& choice : kind.values) {
-    if (choice == text) {
-      value = text;
-      return;
-    }
-  }
-  const auto near = nearest_name(text, kind.values);
-  throw UsageError("{}: '{}' is not one of {}.{}", name, text, fmt::join(kind.values, ", "),
+void require_word(const std::string& name, const std::string& text, const std::vector<std::string>& words) {
+  if (std::ranges::find(words, text) != words.end()) return;
+  const auto near = nearest_name(text, words);
+  throw UsageError("{}: '{}' is not one of {}.{}", name, text, fmt::join(words, ", "),
                    near.empty() ? "" : fmt::format(" Did you mean '{}'?", near));
+}
+
+void read(const std::string& name, const std::string& text, const Name& kind, std::string& value) {
+  require_word(name, text, kind.names);
+  value = text;
+}
+
+template <Choice T>
+void read(const std::string& name, const std::string& text, const Range&, T& value) {
+  require_word(name, text, words_of<T>());
+  value = *from_word<T>(text);
 }
 
 void read(const std::string& name, const std::string& text, const Range&, bool& value) {
@@ -107,6 +120,10 @@ void read(const std::string& name, const std::string& text, const Range& range, 
 
 std::string write(const std::string& value) { return value; }
 std::string write(bool value) { return value ? "true" : "false"; }
+template <Choice T>
+std::string write(T value) {
+  return to_word(value);
+}
 template <typename Number>
 requires std::integral<Number> || std::floating_point<Number> std::string write(Number value) {
   return fmt::format("{}", value);  // the shortest text that reads back to the same number
@@ -114,10 +131,14 @@ requires std::integral<Number> || std::floating_point<Number> std::string write(
 
 std::string accepts(const Text& kind, const std::string&) { return kind.accepts; }
 std::string accepts(const Path&, const std::string&) { return "path"; }
-std::string accepts(const Choice& kind, const std::string&) { return fmt::format("{}", fmt::join(kind.values, " | ")); }
+std::string accepts(const Name& kind, const std::string&) { return fmt::format("{}", fmt::join(kind.names, " | ")); }
 std::string accepts(const Range&, bool) { return "true | false"; }
+template <Choice T>
+std::string accepts(const Range&, T) {
+  return fmt::format("{}", fmt::join(words_of<T>(), " | "));
+}
 template <typename Number>
-std::string accepts(const Range& range, Number) {
+requires std::integral<Number> || std::floating_point<Number> std::string accepts(const Range& range, Number) {
   return describe(range, std::integral<Number> ? "whole number" : "number");
 }
 
@@ -153,12 +174,6 @@ class SectionRows {
   Section TrainingConfig::*part_;
 };
 
-constexpr Path kPath{};
-const Choice kBackbones{{"inception_v3", "vgg16", "mobilenet_v2", "tiny"}};
-const Choice kScaling{{"auto", "imagenet", "half", "unit", "caffe"}};
-const Choice kBatchNorm{{"frozen", "global", "local"}};
-const Choice kPooling{{"average", "max"}};
-
 std::vector<ConfigOption> make_table() {
   std::vector<ConfigOption> table;
   using R = RunConfig;
@@ -166,9 +181,8 @@ std::vector<ConfigOption> make_table() {
       .add("folder", &R::folder, kPath, kMayChange,
            "folder of the run; created, or continued when it holds checkpoints of the same configuration")
       .add("seed", &R::seed, kAny, kFixed, "seed of all noise: weights, order, augmentation, sampling")
-      .add("device", &R::device, Choice{{"cpu", "cuda"}}, kMayChange, "what computes")
-      .add("precision", &R::precision, Choice{{"float32", "float64", "bf16"}}, kFixed,
-           "arithmetic; bf16 is autocast and needs run.device=cuda")
+      .add("device", &R::device, kAny, kMayChange, "what computes")
+      .add("precision", &R::precision, kAny, kFixed, "arithmetic; bf16 is autocast and needs run.device=cuda")
       .add("skipped_limit", &R::skipped_limit, at_least(0), kFixed,
            "updates in a row that may be skipped because a gradient is not finite; one more ends the run with status 77")
       .add("threads", &R::threads, at_least(0), kMayChange, "compute threads a rank; 0: cores of the host divided by its ranks")
@@ -176,8 +190,7 @@ std::vector<ConfigOption> make_table() {
            "retrieval steps between evaluations on the validation split; 0: at the end of a stage only")
       .add("samples_every", &R::samples_every, at_least(0), kMayChange,
            "steps between pictures of generated sketches in RUN/samples; 0: none")
-      .add("sketch_polarity", &R::sketch_polarity, Choice{{"white_on_black", "dark_on_white"}}, kFixed,
-           "rasters that the retrieval network and the discriminator see");
+      .add("sketch_polarity", &R::sketch_polarity, kAny, kFixed, "rasters that the retrieval network and the discriminator see");
   using D = DataConfig;
   SectionRows(table, "data", &TrainingConfig::data)
       .add("labelled", &D::labelled, kPath, kMayChange, "store of pairs: photos with their sketches")
@@ -198,16 +211,16 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "retrieval", &TrainingConfig::retrieval)
       .add("backbone", &F::backbone, kBackbones, kFixed, "network in front of attention and pooling")
       .add("weights", &F::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
-      .add("weights_scaling", &F::weights_scaling, kScaling, kMayChange,
+      .add("weights_scaling", &F::weights_scaling, kAny, kMayChange,
            "of the images that these weights take (docs/method.md); auto: as the file says, else by the backbone's habit")
       .add("initial", &F::initial, kPath, kMayChange,
            "network to start from: another run's folder, or retrieval.safetensors of a checkpoint; empty: none")
       .add("attention", &F::attention, kAny, kFixed, "soft attention over the map's places before pooling")
-      .add("pooling", &F::pooling, kPooling, kFixed, "of the map's places")
+      .add("pooling", &F::pooling, kAny, kFixed, "of the map's places")
       .add("head", &F::head, at_least(0), kFixed, "width of the linear head; 0: none, the pooled vector is the embedding")
-      .add("batch_norm", &F::batch_norm, kBatchNorm, kFixed,
+      .add("batch_norm", &F::batch_norm, kAny, kFixed,
            "statistics: of the loaded weights (frozen), of all ranks' batch (global), of each rank's own (local)")
-      .add("objective", &F::objective, Choice{{"triplet", "infonce"}}, kFixed, "what is minimised over the global batch")
+      .add("objective", &F::objective, kAny, kFixed, "what is minimised over the global batch")
       .add("margin", &F::margin, kPositive, kFixed, "of the triplet objective")
       .add("temperature", &F::temperature, kPositive, kFixed, "of InfoNCE")
       .add("batch", &F::batch, at_least(2), kFixed, "pairs a step, over all ranks")
@@ -222,12 +235,12 @@ std::vector<ConfigOption> make_table() {
   SectionRows(table, "generator", &TrainingConfig::generator)
       .add("backbone", &G::backbone, kBackbones, kFixed, "network whose map the decoder attends to")
       .add("weights", &G::weights, kPath, kMayChange, "file of the backbone's weights (.safetensors, torchvision's names); empty: random")
-      .add("weights_scaling", &G::weights_scaling, kScaling, kMayChange, "as for retrieval")
+      .add("weights_scaling", &G::weights_scaling, kAny, kMayChange, "as for retrieval")
       .add("initial", &G::initial, kPath, kMayChange,
            "network to start from: another run's folder, or generator.safetensors of a checkpoint; empty: none")
       .add("train_backbone", &G::train_backbone, kAny, kFixed, "false: the backbone stays as loaded, and its maps are computed once")
-      .add("batch_norm", &G::batch_norm, kBatchNorm, kFixed, "as for retrieval")
-      .add("pooling", &G::pooling, kPooling, kFixed, "of the map, for the latent")
+      .add("batch_norm", &G::batch_norm, kAny, kFixed, "as for retrieval")
+      .add("pooling", &G::pooling, kAny, kFixed, "of the map, for the latent")
       .add("latent", &G::latent, at_least(1), kFixed, "width of the variational latent")
       .add("hidden", &G::hidden, at_least(1), kFixed, "width of the LSTM")
       .add("attention", &G::attention, at_least(1), kFixed, "channels of the attention")
@@ -235,7 +248,7 @@ std::vector<ConfigOption> make_table() {
       .add("max_steps", &G::max_steps, between(2, 10000), kFixed, "longest drawing, in offsets")
       .add("simplify_epsilon", &G::simplify_epsilon, kNotNegative, kFixed, "pixels on the 256 canvas (Ramer-Douglas-Peucker)")
       .add(
-          "simplify_distance", &G::simplify_distance, Choice{{"segment", "line"}}, kFixed,
+          "simplify_distance", &G::simplify_distance, kAny, kFixed,
           "of a point from the segment between the points kept around it, or from the line through them (the data of the method's authors)")
       .add("batch", &G::batch, at_least(1), kFixed, "sketches a step, over all ranks")
       .add("stroke_steps", &G::stroke_steps, at_least(0), kFixed, "steps on data.strokes")
@@ -253,10 +266,9 @@ std::vector<ConfigOption> make_table() {
       .add("width", &C::width, at_least(1), kFixed, "channels of the first layer")
       .add("layers", &C::layers, between(1, 8), kFixed, "strided layers")
       .add("image_side", &C::image_side, between(0, 4096), kFixed, "pixels that it sees; 0: data.image_side")
-      .add("norm", &C::norm, Choice{{"batch", "instance"}}, kFixed, "normalisation of its layers")
-      .add("batch_norm", &C::batch_norm, kBatchNorm, kFixed, "as for retrieval, where norm is batch")
-      .add("score", &C::score, Choice{{"mean_sigmoid", "sigmoid_mean"}}, kFixed,
-           "of the map of logits: mean of sigmoids, or sigmoid of the mean")
+      .add("norm", &C::norm, kAny, kFixed, "normalisation of its layers")
+      .add("batch_norm", &C::batch_norm, kAny, kFixed, "as for retrieval, where norm is batch")
+      .add("score", &C::score, kAny, kFixed, "of the map of logits: mean of sigmoids, or sigmoid of the mean")
       .add("learning_rate", &C::learning_rate, kPositive, kFixed, "of Adam");
   using J = JointConfig;
   SectionRows(table, "joint", &TrainingConfig::joint)
@@ -274,24 +286,22 @@ std::vector<ConfigOption> make_table() {
       .add("certainty", &J::certainty, kShare, kFixed,
            "c in the weight 1 − c + c·ω of a pseudo pair; 1: the discriminator's score, 0: blind")
       .add("distillation", &J::distillation, kNotNegative, kFixed, "coefficient of the distillation from the supervised teacher; 0: off")
-      .add("distillation_form", &J::distillation_form, Choice{{"absolute", "squared"}}, kFixed, "of the difference of relative distances")
+      .add("distillation_form", &J::distillation_form, kAny, kFixed, "of the difference of relative distances")
       .add("vae", &J::vae, kNotNegative, kFixed, "coefficient of the generator's loss on labelled pairs; 0: off")
       .add("policy", &J::policy, kNotNegative, kFixed, "coefficient of the policy gradient; 0: off")
       .add("reward_triplet", &J::reward_triplet, kNotNegative, kFixed, "share of the retrieval reward; 0: off")
       .add("reward_discriminator", &J::reward_discriminator, kNotNegative, kFixed, "share of the discriminator's reward; 0: off")
-      .add("policy_norm", &J::policy_norm, Choice{{"max", "none"}}, kFixed, "max: the sum over a drawing is divided by generator.max_steps")
-      .add("baseline", &J::baseline, Choice{{"mean", "greedy", "off"}}, kFixed, "subtracted from the reward")
-      .add("generator_scope", &J::generator_scope, Choice{{"last_layer", "all"}}, kFixed,
-           "what the generator's own loss trains in this stage")
-      .add("placement", &J::placement, Choice{{"centred", "stretched"}}, kFixed, "of generated sketches on the canvas")
+      .add("policy_norm", &J::policy_norm, kAny, kFixed, "max: the sum over a drawing is divided by generator.max_steps")
+      .add("baseline", &J::baseline, kAny, kFixed, "subtracted from the reward")
+      .add("generator_scope", &J::generator_scope, kAny, kFixed, "what the generator's own loss trains in this stage")
+      .add("placement", &J::placement, kAny, kFixed, "of generated sketches on the canvas")
       .add("temperature", &J::temperature, kNotNegative, kFixed, "of pseudo sketches; 0: greedy");
   using K = ClusterConfig;
   SectionRows(table, "cluster", &TrainingConfig::cluster)
-      .add("backend", &K::backend, Choice{{"auto", "mpi", "nccl"}}, kMayChange,
-           "carrier of gradients; auto: nccl where each rank has a GPU")
+      .add("backend", &K::backend, kAny, kMayChange, "carrier of gradients; auto: nccl where each rank has a GPU")
       .add("bucket_mebibytes", &K::bucket_mebibytes, kPositive, kFixed,
            "MiB of gradients sent together, at most; an eighth of a small network's")
-      .add("transport", &K::transport, Choice{{"native", "bf16", "fp16"}}, kFixed, "type that gradients travel in")
+      .add("transport", &K::transport, kAny, kFixed, "type that gradients travel in")
       .add("timeout_seconds", &K::timeout_seconds, kPositive, kMayChange, "seconds; a collective that takes longer counts as a lost rank");
   using S = CheckpointConfig;
   SectionRows(table, "checkpoint", &TrainingConfig::checkpoint)

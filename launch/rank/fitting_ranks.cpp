@@ -60,8 +60,8 @@ SelectedDevice select_device_of_fitting_ranks(const ResolvedConfig& config, Worl
                   .local_size = world.local_size(),
                   .host = world.host(),
                   .step = slurm_step([](const char* name) -> const char* { return std::getenv(name); }),
-                  .uses_gpu = config.values.run.device == "cuda",
-                  .may_share_gpu = config.values.cluster.backend == "mpi",
+                  .uses_gpu = config.values.run.device == DeviceKind::cuda,
+                  .may_share_gpu = config.values.cluster.backend == GradientCarrier::mpi,
                   .alike = alike_of(config)};
   if (facts.uses_gpu) {
     try {

@@ -53,7 +53,7 @@ OpenedRun::OpenedRun(const ParsedOptions& options, const Ranks& ranks)
     weights_ = checkpoint_->has("retrieval-average.safetensors") ? "average" : "last";
   }
   Device device;
-  if (config_.run.precision == "float64") device.dtype = at::kDouble;
+  if (config_.run.precision == Precision::float64) device.dtype = at::kDouble;
   networks_ = std::make_unique<TrainedNetworks>(config_, *checkpoint_, weights_, ranks, device);
 }
 

@@ -41,8 +41,8 @@ Json fingerprint_json(const TrainingConfig& config) {
 // Number formats only: which GPU it is, its backend says.
 Device host_device(const TrainingConfig& config) {
   Device device;
-  if (config.run.precision == "float64") device.dtype = at::kDouble;
-  device.autocast_bf16 = config.run.precision == "bf16";
+  if (config.run.precision == Precision::float64) device.dtype = at::kDouble;
+  device.autocast_bf16 = config.run.precision == Precision::bf16;
   return device;
 }
 
@@ -64,7 +64,7 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
                          {"hosts", hosts},
                          {"threads", at::get_num_threads()},
                          {"data", data},
-                         {"versions", versions(config.values.run.device == "cuda")}};
+                         {"versions", versions(config.values.run.device == DeviceKind::cuda)}};
   write_file_atomically(folder / "environment.json", json_text(environment, 2) + "\n");
 }
 
@@ -103,7 +103,7 @@ int train(const ResolvedConfig& resolved, World& world) {
   std::unique_ptr<Communicator> device_gradients;
   if (selected.backend) {
     device.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(selected.index));
-    if (config.cluster.backend != "mpi" && world.size() > 1) {
+    if (config.cluster.backend != GradientCarrier::mpi && world.size() > 1) {
       device_gradients = selected.backend->make_communicator(world.control(), "gradients", config.cluster.timeout_seconds);
     }
   }
@@ -213,7 +213,7 @@ std::string endpoints_line(const MonitoringConfig& monitoring, int ranks) {
 std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor place) {
   const auto& config = resolved.values;
   check_batches(config, ranks);
-  if (config.run.device == "cuda") cuda_plugin();
+  if (config.run.device == DeviceKind::cuda) cuda_plugin();
   const auto data = open_data(config);
   const Schedule schedule(config);
   const Networks networks(config, nullptr, host_device(config));
@@ -262,7 +262,7 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor 
   network_line("retrieval", networks.retrieval.get());
   network_line("generator", networks.generator.get());
   network_line("discriminator", networks.discriminator.get());
-  const auto bytes = static_cast<double>(weights) * (config.run.precision == "float64" ? 8 : 4);
+  const auto bytes = static_cast<double>(weights) * (config.run.precision == Precision::float64 ? 8 : 4);
   plan += fmt::format(
       "  a checkpoint is about {:.0f} MB; {} are kept. Weights, gradients and moments take about {:.0f} MB a rank, the feature cache at "
       "most {} MiB, activations come on top\n",

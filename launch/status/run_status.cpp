@@ -129,7 +129,7 @@ void read_plan(RunStatus& status) {
     const auto config = resolve_config({.file = file.string()}).values;
     const Schedule schedule(config);
     status.total_steps = schedule.total_steps();
-    status.stage_steps = schedule.stage_steps(status.stage);
+    if (const auto stage = from_word<ShownStage>(status.stage)) status.stage_steps = schedule.stage_steps(*stage);
   } catch (const Error&) {
     // A run of another version of the program: what is planned stays unknown.
   }

@@ -47,9 +47,9 @@ BatchOptions Streams::options_of(StreamName name) const {
   options.queue_depth = config_.data.queue_depth;
   options.max_bad_fraction = config_.data.max_bad_fraction;
   options.augmentation = flipped;
-  options.ink_dark_on_white = config_.run.sketch_polarity == "dark_on_white";
+  options.ink_dark_on_white = config_.run.sketch_polarity == Polarity::dark_on_white;
   options.simplify_epsilon = config_.generator.simplify_epsilon;
-  options.simplify_chord = config_.generator.simplify_distance == "line" ? Chord::line : Chord::segment;
+  options.simplify_chord = config_.generator.simplify_distance;
   options.max_steps = config_.generator.max_steps;
   switch (name) {
     case StreamName::strokes:

@@ -38,7 +38,7 @@ PhaseContext TrainedNetworks::context() { return {config_, ranks_, device_, netw
 
 RetrievalResult TrainedNetworks::evaluate(const StoreView& view) {
   const auto gallery = gallery_of(view, config_.data.image_side);
-  const auto queries = sketches_of(view, gallery, config_.data.image_side, config_.run.sketch_polarity == "dark_on_white");
+  const auto queries = sketches_of(view, gallery, config_.data.image_side, config_.run.sketch_polarity == Polarity::dark_on_white);
   return evaluate_retrieval(*networks_.retrieval, gallery, queries, ranks_.control, config_.run.seed, config_.data.max_bad_fraction);
 }
 

@@ -12,8 +12,7 @@ namespace duet {
 namespace {
 
 ReducerOptions options_of(const ClusterConfig& cluster) {
-  return {.bucket_bytes = static_cast<std::int64_t>(cluster.bucket_mebibytes * (1 << 20)),
-          .transport = transport_from_name(cluster.transport)};
+  return {.bucket_bytes = static_cast<std::int64_t>(cluster.bucket_mebibytes * (1 << 20)), .transport = cluster.transport};
 }
 
 }  // namespace

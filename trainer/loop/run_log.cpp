@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/error.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -33,13 +34,23 @@ std::int64_t starts_in(const std::filesystem::path& rank_log) {
 std::int64_t total_step_of(const Json& line) { return line.value("total_step", std::int64_t{0}); }
 
 // The joint stage is counted in retrieval steps, whichever phase a line is about.
-std::int64_t stage_step(const PhaseSteps& planned, const StepCounts& counts) {
-  if (planned.phase == "discriminator_warmup") return counts.warmup;
-  if (planned.stage == "joint") return counts.joint_retrieval;
-  return StepCounts(counts).of(planned.stage, planned.phase);
+std::int64_t steps_in(Stage stage, const StepCounts& counts) {
+  switch (stage) {
+    case Stage::strokes:
+      return counts.strokes;
+    case Stage::pairs:
+      return counts.pairs;
+    case Stage::retrieval:
+      return counts.retrieval;
+    case Stage::joint:
+      return counts.joint_retrieval;
+  }
+  throw InternalError("no stage {}", static_cast<int>(stage));
 }
 
-std::string shown_stage(const PhaseSteps& planned) { return planned.phase == "discriminator_warmup" ? "warmup" : planned.stage; }
+std::int64_t stage_step(const PhaseSteps& planned, const StepCounts& counts) {
+  return planned.phase == PhaseName::discriminator_warmup ? counts.warmup : steps_in(planned.stage, counts);
+}
 
 }  // namespace
 
@@ -118,7 +129,8 @@ void RunLog::pool(std::int64_t generation, std::int64_t photos, std::int64_t exc
 
 bool RunLog::is_logged(const PhaseSteps& planned, const StepCounts& counts) const {
   const auto done = StepCounts(counts).of(planned.stage, planned.phase);
-  return done % config_.monitoring.log_every == 0 || (planned.phase == "joint_generator" && done % config_.joint.generator_steps == 0);
+  return done % config_.monitoring.log_every == 0 ||
+         (planned.phase == PhaseName::joint_generator && done % config_.joint.generator_steps == 0);
 }
 
 void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
@@ -126,8 +138,8 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
   metrics_.step(planned, counts.total(), scalars, samples, seconds, wait_seconds);
   status([&](Json& status) {
     ready_ = true;
-    status["stage"] = shown_stage(planned);
-    status["phase"] = planned.phase;
+    status["stage"] = to_word(shown_stage(planned));
+    status["phase"] = to_word(planned.phase);
     status["counts"] = to_json(counts);
     status["total_step"] = counts.total();
     status["step_seconds"] = seconds;
@@ -147,8 +159,10 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
     ++count;
   }
   if (is_logged(planned, counts)) {
-    Json line{
-        {"stage", shown_stage(planned)}, {"phase", planned.phase}, {"step", stage_step(planned, counts)}, {"total_step", counts.total()}};
+    Json line{{"stage", to_word(shown_stage(planned))},
+              {"phase", to_word(planned.phase)},
+              {"step", stage_step(planned, counts)},
+              {"total_step", counts.total()}};
     Json loss = Json::object();
     for (const auto& [name, entry] : window_) {
       const double mean = entry.first / static_cast<double>(entry.second);
@@ -164,13 +178,13 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
 }
 
 void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars) {
-  const bool warmup = planned.phase == "discriminator_warmup";
+  const bool warmup = planned.phase == PhaseName::discriminator_warmup;
   const auto stage = shown_stage(planned);
   const auto done = stage_step(planned, counts);
   if (progress_stage_ != stage) {
-    stage_ends(progress_stage_);
-    progress_ = std::make_unique<Progress>(stage, "steps", Schedule(config_).stage_steps(stage),
-                                           planned.stage == "joint" && !warmup ? counts.joint_retrieval - 1 : planned.done);
+    stage_ends();
+    progress_ = std::make_unique<Progress>(to_word(stage), "steps", Schedule(config_).stage_steps(stage),
+                                           planned.stage == Stage::joint && !warmup ? counts.joint_retrieval - 1 : planned.done);
     progress_stage_ = stage;
   }
   std::string details;
@@ -181,13 +195,10 @@ void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Sca
   progress_->update(done, details);
 }
 
-void RunLog::event(const StepCounts& counts, const std::string& stage, Json event) {
+void RunLog::event(const StepCounts& counts, Stage stage, Json event) {
   if (rank_ != 0) return;
-  Json line{{"stage", stage}, {"total_step", counts.total()}};
-  line["step"] = stage == "joint"       ? counts.joint_retrieval
-                 : stage == "retrieval" ? counts.retrieval
-                 : stage == "strokes"   ? counts.strokes
-                                        : counts.pairs;
+  Json line{{"stage", to_word(stage)}, {"total_step", counts.total()}};
+  line["step"] = steps_in(stage, counts);
   line.update(event);
   if (tensorboard_) tensorboard_->write(line);
   metrics_log_->write(std::move(line));
@@ -203,16 +214,15 @@ void RunLog::announce(const std::string& text) {
   if (rank_ == 0) say("{}", text);
 }
 
-void RunLog::stage_ends(const std::string& stage) {
-  if (progress_ && progress_stage_ == stage) {
-    progress_->finish();
-    progress_.reset();
-    progress_stage_.clear();
-  }
+void RunLog::stage_ends() {
+  if (!progress_) return;
+  progress_->finish();
+  progress_.reset();
+  progress_stage_.reset();
 }
 
 void RunLog::finished(const std::string& reason) {
-  stage_ends(progress_stage_);
+  stage_ends();
   rank_log_->write(Json{{"event", "end"}, {"reason", reason}});
   status([&](Json& status) {
     status["stage"] = "finished";

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/json.h"
@@ -35,14 +36,15 @@ class RunLog {
   /// The generation of the pool that is read from now on.
   void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
   /// Figures on the validation split: {"last": …, "average": …}; and of all weights that compete at a stage's end.
-  void evaluation(const std::string& stage, const Json& figures) { metrics_.evaluation(stage, figures); }
-  void generator(const std::string& stage, const Json& figures) { metrics_.generator(stage, figures); }
+  void evaluation(Stage stage, const Json& figures) { metrics_.evaluation(stage, figures); }
+  void generator(Stage stage, const Json& figures) { metrics_.generator(stage, figures); }
   /// What is no step: an evaluation, a stage's end, an adopted generation.
-  void event(const StepCounts& counts, const std::string& stage, Json event);
+  void event(const StepCounts& counts, Stage stage, Json event);
   void bad_sample(const std::string& reason);
   /// A line on standard error, from rank 0 only; the progress line makes room.
   void announce(const std::string& text);
-  void stage_ends(const std::string& stage);
+  /// The present stage; its progress line stays.
+  void stage_ends();
   /// `reason`: why the run stops before it is complete; empty when it is.
   void finished(const std::string& reason);
   /// The run ends with an error.
@@ -61,9 +63,9 @@ class RunLog {
   RunMetrics metrics_;
   bool published_ = false;
   std::unique_ptr<Progress> progress_;
-  std::string progress_stage_;
+  std::optional<ShownStage> progress_stage_;
   std::map<std::string, std::pair<double, std::int64_t>> window_;  ///< sums since the last line, by name
-  std::string window_phase_;
+  std::optional<PhaseName> window_phase_;
   std::mutex mutex_;
   Json status_ = Json::object();
   bool ready_ = false;

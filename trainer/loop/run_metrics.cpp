@@ -7,6 +7,7 @@
 #include <fstream>
 #include <optional>
 
+#include "base/error.h"
 #include "base/time.h"
 
 namespace duet {
@@ -46,8 +47,18 @@ constexpr ScalarMetric kScalarMetrics[] = {
     {"drawn_steps", "duet_decode_steps", Labels::none},
 };
 
-std::string network_of(const std::string& phase) {
-  return phase.ends_with("generator") || phase == "generator_fit" ? "generator" : "retrieval";
+std::string network_of(PhaseName phase) {
+  switch (phase) {
+    case PhaseName::generator_fit:
+    case PhaseName::joint_generator:
+      return "generator";
+    case PhaseName::retrieval_fit:
+    case PhaseName::joint_retrieval:
+      return "retrieval";
+    case PhaseName::discriminator_warmup:
+      return "discriminator";
+  }
+  throw InternalError("no phase {}", static_cast<int>(phase));
 }
 
 MetricLabels labels_of(Labels labels, const PhaseSteps& planned) {
@@ -55,11 +66,11 @@ MetricLabels labels_of(Labels labels, const PhaseSteps& planned) {
     case Labels::none:
       return {};
     case Labels::phase_and_stage:
-      return {.phase = planned.phase, .stage = planned.stage};
+      return {.phase = to_word(planned.phase), .stage = to_word(planned.stage)};
     case Labels::own_network:
-      return {.phase = planned.phase, .network = network_of(planned.phase)};
+      return {.phase = to_word(planned.phase), .network = network_of(planned.phase)};
     case Labels::discriminator:
-      return {.phase = planned.phase, .network = "discriminator"};
+      return {.phase = to_word(planned.phase), .network = "discriminator"};
   }
   return {};
 }
@@ -90,7 +101,7 @@ RunMetrics::RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t resta
 
 void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples,
                       double seconds, double wait_seconds) {
-  const MetricLabels labels{.phase = planned.phase, .stage = planned.stage};
+  const MetricLabels labels{.phase = to_word(planned.phase), .stage = to_word(planned.stage)};
   if (active_.phase != labels.phase || active_.stage != labels.stage) {
     if (!active_.phase.empty()) metrics().gauge("duet_phase_active", active_).set(0);
     metrics().gauge("duet_phase_active", labels).set(1);
@@ -133,9 +144,9 @@ void RunMetrics::pool(std::int64_t generation, std::int64_t photos, std::int64_t
   metrics().gauge("duet_pool_excluded_photos").set(static_cast<double>(excluded));
 }
 
-void RunMetrics::evaluation(const std::string& stage, const Json& figures) {
+void RunMetrics::evaluation(Stage stage, const Json& figures) {
   for (const auto& [weights, figure] : figures.items()) {
-    const MetricLabels labels{.network = weights == "last" ? "retrieval" : weights, .stage = stage};
+    const MetricLabels labels{.network = weights == "last" ? "retrieval" : weights, .stage = to_word(stage)};
     set_ratio("duet_evaluation_acc_at_1_ratio", labels, figure, "acc@1");
     set_ratio("duet_evaluation_acc_at_5_ratio", labels, figure, "acc@5");
     set_ratio("duet_evaluation_acc_at_10_ratio", labels, figure, "acc@10");
@@ -143,8 +154,8 @@ void RunMetrics::evaluation(const std::string& stage, const Json& figures) {
   }
 }
 
-void RunMetrics::generator(const std::string& stage, const Json& figures) {
-  const MetricLabels labels{.stage = stage};
+void RunMetrics::generator(Stage stage, const Json& figures) {
+  const MetricLabels labels{.stage = to_word(stage)};
   set_ratio("duet_generator_acc_at_1_ratio", labels, figures, "acc@1");
   set_ratio("duet_generator_acc_at_10_ratio", labels, figures, "acc@10");
   set_ratio("duet_generator_mean_rank_percentile_ratio", labels, figures, "mean_rank_percentile");

@@ -27,8 +27,8 @@ class RunMetrics {
   void failed();
   void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
   /// {"last": {"acc@1": …}, "average": …, "best": …} of the validation split.
-  void evaluation(const std::string& stage, const Json& figures);
-  void generator(const std::string& stage, const Json& figures);
+  void evaluation(Stage stage, const Json& figures);
+  void generator(Stage stage, const Json& figures);
 
  private:
   int ranks_;

@@ -135,7 +135,7 @@ std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks
   QuerySource queries;
   on_all_or_none(ranks.control, [&] {
     gallery = gallery_of(view, config.data.image_side);
-    queries = sketches_of(view, gallery, config.data.image_side, config.run.sketch_polarity == "dark_on_white");
+    queries = sketches_of(view, gallery, config.data.image_side, config.run.sketch_polarity == Polarity::dark_on_white);
   });
   auto& network = *state.networks.retrieval;
   at::NoGradGuard no_gradients;

@@ -16,10 +16,12 @@ constexpr double kGeneratorBeta = 0.5;
 // The learner of the generator's own fit, on strokes and pairs.
 constexpr const char* kGeneratorFit = "generator";
 
-// What Learner must average: running statistics that ranks move apart. `global` ones are the same on all ranks, `frozen` ones stand still.
-NamedTensors local_statistics(const Module& network, const std::string& batch_norm) {
-  return batch_norm == "local" ? network.buffers() : NamedTensors();
+// What Learner must average: running statistics that ranks move apart. Global ones are the same on all ranks, frozen ones stand still.
+NamedTensors local_statistics(const Module& network, BatchNormMode mode) {
+  return mode == BatchNormMode::local ? network.buffers() : NamedTensors();
 }
+
+std::string key_of(Stage stage, PhaseName phase) { return to_word(stage) + "/" + to_word(phase); }
 
 std::string file_of(const std::string& network) { return network + ".safetensors"; }
 std::string optimiser_file_of(const std::string& learner) { return "optimiser-" + learner + ".safetensors"; }
@@ -77,7 +79,7 @@ Learner& RunState::generator_learner(bool joint) {
   }
   return learner("generator-joint", [&] {
     // Without the variational term only the policy gradient is left, which reaches the output layer alone.
-    const bool all = config_.joint.generator_scope == "all" && config_.joint.vae > 0;
+    const bool all = config_.joint.generator_scope == GeneratorScope::all && config_.joint.vae > 0;
     auto parameters = all ? networks.generator->trained_parameters() : networks.generator->output_parameters();
     return std::make_unique<Learner>(std::move(parameters), ranks_.gradients, config_.cluster,
                                      LearnerOptions{.adam = {.beta1 = kGeneratorBeta},
@@ -99,24 +101,30 @@ Learner& RunState::discriminator_learner() {
   });
 }
 
-std::unique_ptr<Phase> RunState::make_phase(const std::string& stage, const std::string& name) {
-  if (name == "generator_fit") {
-    const auto stream = stage == "strokes" ? StreamName::strokes : StreamName::generator_pairs;
-    return std::make_unique<GeneratorFit>(context(), stream, generator_learner(false));
+std::unique_ptr<Phase> RunState::make_phase(Stage stage, PhaseName name) {
+  switch (name) {
+    case PhaseName::generator_fit: {
+      const auto stream = stage == Stage::strokes ? StreamName::strokes : StreamName::generator_pairs;
+      return std::make_unique<GeneratorFit>(context(), stream, generator_learner(false));
+    }
+    case PhaseName::retrieval_fit:
+      return std::make_unique<RetrievalFit>(context(), retrieval_learner());
+    case PhaseName::discriminator_warmup:
+      return std::make_unique<DiscriminatorWarmup>(context(), discriminator_learner());
+    case PhaseName::joint_retrieval:
+      return std::make_unique<JointRetrieval>(context(), retrieval_learner(), networks.discriminator ? &discriminator_learner() : nullptr);
+    case PhaseName::joint_generator:
+      return std::make_unique<JointGenerator>(context(), generator_learner(true));
   }
-  if (name == "retrieval_fit") return std::make_unique<RetrievalFit>(context(), retrieval_learner());
-  if (name == "discriminator_warmup") return std::make_unique<DiscriminatorWarmup>(context(), discriminator_learner());
-  if (name == "joint_generator") return std::make_unique<JointGenerator>(context(), generator_learner(true));
-  DUET_CHECK(name == "joint_retrieval", "no phase '{}'", name);
-  return std::make_unique<JointRetrieval>(context(), retrieval_learner(), networks.discriminator ? &discriminator_learner() : nullptr);
+  throw InternalError("no phase {}", static_cast<int>(name));
 }
 
-Phase& RunState::phase(const std::string& stage, const std::string& name) {
-  if (stage == "joint") {
+Phase& RunState::phase(Stage stage, PhaseName name) {
+  if (stage == Stage::joint) {
     if (!joint_begun) begin_joint();
     end_generator_fit();
   }
-  const auto key = stage + "/" + name;
+  const auto key = key_of(stage, name);
   auto& made = phases_[key];
   if (!made) {
     made = make_phase(stage, name);
@@ -135,8 +143,8 @@ void RunState::begin_joint() {
 
 // The joint stage has a learner of its own for G. A run that is asked for more steps of the fit afterwards begins its moments anew.
 void RunState::end_generator_fit() {
-  phases_.erase("strokes/generator_fit");
-  phases_.erase("pairs/generator_fit");
+  phases_.erase(key_of(Stage::strokes, PhaseName::generator_fit));
+  phases_.erase(key_of(Stage::pairs, PhaseName::generator_fit));
   learners_.erase(kGeneratorFit);
   saved_learners_.erase(kGeneratorFit);
 }

@@ -19,7 +19,7 @@ class RunState {
 
   /// The phase of a stage, made when it is first asked for. Entering the joint stage freezes the teacher and drops the moments of the
   /// generator's own fit. A phase stays valid until one of another stage is asked for.
-  Phase& phase(const std::string& stage, const std::string& name);
+  Phase& phase(Stage stage, PhaseName name);
 
   /// F, average, teacher, G, D, moments, places. Names of files: docs/architecture.md §4.4.
   CheckpointContent content() const;
@@ -42,7 +42,7 @@ class RunState {
   Learner& generator_learner(bool joint);
   Learner& discriminator_learner();
   Learner& learner(const std::string& name, const std::function<std::unique_ptr<Learner>()>& make);
-  std::unique_ptr<Phase> make_phase(const std::string& stage, const std::string& name);
+  std::unique_ptr<Phase> make_phase(Stage stage, PhaseName name);
 
   const TrainingConfig& config_;
   Ranks ranks_;
@@ -56,7 +56,7 @@ class RunState {
     std::int64_t skipped_in_a_row = 0;
   };
   std::map<std::string, SavedLearner> saved_learners_;
-  std::map<std::string, std::unique_ptr<Phase>> phases_;
+  std::map<std::string, std::unique_ptr<Phase>> phases_;  ///< by "STAGE/PHASE", as progress.json has their places
   Json saved_places_ = Json::object();
 };
 

@@ -53,6 +53,14 @@ Json known_stores_of(const std::optional<Checkpoint>& checkpoint) {
   return checkpoint ? member<Json>(checkpoint->progress(), "stores", (checkpoint->folder() / "progress.json").string()) : Json::object();
 }
 
+// Directives travel as text: cluster/ knows no stages.
+template <Choice T>
+T received(const std::string& word) {
+  const auto choice = from_word<T>(word);
+  DUET_CHECK(choice, "a directive names '{}'", word);
+  return *choice;
+}
+
 }  // namespace
 
 struct Trainer::Impl : DirectiveSource {
@@ -122,8 +130,8 @@ struct Trainer::Impl : DirectiveSource {
       next.evaluate = next.samples = next.ends_stage = false;
     }
     Directive directive;
-    directive.phase = next.phase;
-    directive.stage = next.stage;
+    directive.phase = to_word(next.phase);
+    directive.stage = to_word(next.stage);
     directive.steps = next.steps;
     directive.evaluate = next.evaluate;
     directive.samples = next.samples;
@@ -162,16 +170,17 @@ struct Trainer::Impl : DirectiveSource {
       require_ownership();
       const auto directive = next_directive();
       if (directive.steps > 0) {
-        before_stage(directive.stage);
-        if (!run_steps(directive)) {
+        const auto stage = received<Stage>(directive.stage);
+        before_stage(stage);
+        if (!run_steps(directive, stage)) {
           save();
           return leave({.complete = false, .stop_reason = stop_text});
         }
+        if (directive.evaluate) evaluate(stage);
+        if (directive.samples) draw_samples(stage);
+        if (stage_ended) end_stage(stage);
+        if (directive.adopt_generation >= 0) adopt(directive.adopt_generation, stage);
       }
-      if (directive.evaluate) evaluate(directive.stage);
-      if (directive.samples) draw_samples(directive.stage);
-      if (stage_ended) end_stage(directive.stage);
-      if (directive.adopt_generation >= 0) adopt(directive.adopt_generation, directive.stage);
       if (directive.checkpoint) save();
       if (directive.stop) return leave({.complete = directive.stop_reason.empty(), .stop_reason = directive.stop_reason});
     }
@@ -193,12 +202,12 @@ struct Trainer::Impl : DirectiveSource {
   }
 
   // The figures of the weights that training starts from, and of the generator that the joint stage starts from.
-  void before_stage(const std::string& stage) {
-    if ((stage == "retrieval" || stage == "joint") && !results.contains("initial")) {
+  void before_stage(Stage stage) {
+    if ((stage == Stage::retrieval || stage == Stage::joint) && !results.contains("initial")) {
       results["initial"] = measure_all();
       write_results();
     }
-    if (stage == "joint" && !state.joint_begun) judge_generator("supervised", stage);
+    if (stage == Stage::joint && !state.joint_begun) judge_generator("supervised", stage);
   }
 
   Json measure_all() {
@@ -206,7 +215,7 @@ struct Trainer::Impl : DirectiveSource {
     return validation.measure_all();
   }
 
-  void judge_generator(const std::string& after, const std::string& stage) {
+  void judge_generator(const std::string& after, Stage stage) {
     if (config.retrieval.steps == 0 && config.retrieval.initial.empty()) return;  // a network that nothing has trained is no judge
     const TraceSpan span("judge generator", SpanKind::evaluation);
     const auto figures = validation.judge_generator();
@@ -218,10 +227,11 @@ struct Trainer::Impl : DirectiveSource {
   }
 
   /// False when all ranks agreed to stop before the directive's last step.
-  bool run_steps(const Directive& directive) {
+  bool run_steps(const Directive& directive, Stage stage) {
     const auto planned = schedule.next(state.counts);
-    auto& phase = state.phase(directive.stage, directive.phase);
-    auto& done = state.counts.of(directive.stage, directive.phase);
+    const auto name = received<PhaseName>(directive.phase);
+    auto& phase = state.phase(stage, name);
+    auto& done = state.counts.of(stage, name);
     stage_ended = false;
     for (std::int64_t step = 0; step < directive.steps; ++step) {
       trace.before_step(state.counts.total() + 1);
@@ -259,7 +269,7 @@ struct Trainer::Impl : DirectiveSource {
     return values.back() > 0;
   }
 
-  void evaluate(const std::string& stage) {
+  void evaluate(Stage stage) {
     const TraceSpan span("evaluate", SpanKind::evaluation);
     const auto figures = validation.validate();
     if (figures.is_null()) return;
@@ -267,8 +277,8 @@ struct Trainer::Impl : DirectiveSource {
     log->evaluation(stage, figures);
     score = figures["last"]["acc@1"].get<double>();
     scored_at = state.counts.total();
-    std::string text =
-        fmt::format("{} after {} steps, validation:", stage, stage == "joint" ? state.counts.joint_retrieval : state.counts.retrieval);
+    std::string text = fmt::format("{} after {} steps, validation:", to_word(stage),
+                                   stage == Stage::joint ? state.counts.joint_retrieval : state.counts.retrieval);
     for (const auto& [weights, figure] : figures.items()) {
       text += fmt::format("  {} acc@1 {:.1f} @5 {:.1f} @10 {:.1f}", weights, figure["acc@1"].get<double>(), figure["acc@5"].get<double>(),
                           figure["acc@10"].get<double>());
@@ -276,17 +286,18 @@ struct Trainer::Impl : DirectiveSource {
     log->announce(text);
   }
 
-  void end_stage(const std::string& stage) {
+  void end_stage(Stage stage) {
     stage_ended = false;
-    log->stage_ends(stage);
-    if (stage == "retrieval" || stage == "joint") {
+    log->stage_ends();
+    if (stage == Stage::retrieval || stage == Stage::joint) {
       const auto figures = measure_all();
       if (figures.contains("validation")) log->evaluation(stage, figures["validation"]);
-      results[stage == "joint" ? "joint" : "supervised"] = figures;
+      results[stage == Stage::joint ? "joint" : "supervised"] = figures;
     }
     write_results();
-    if (stage == "joint") judge_generator("joint", stage);
-    const bool last_of_run = config.joint.steps == 0 && (stage == "retrieval" || (stage == "pairs" && config.retrieval.steps == 0));
+    if (stage == Stage::joint) judge_generator("joint", stage);
+    const bool last_of_run =
+        config.joint.steps == 0 && (stage == Stage::retrieval || (stage == Stage::pairs && config.retrieval.steps == 0));
     if (last_of_run) judge_generator("supervised", stage);
   }
 
@@ -295,7 +306,7 @@ struct Trainer::Impl : DirectiveSource {
     if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", json_text(results, 2) + "\n");
   }
 
-  void draw_samples(const std::string& stage) {
+  void draw_samples(Stage stage) {
     if (ranks.rank() != 0 || !state.networks.generator) return;
     const TraceSpan span("draw samples", SpanKind::evaluation);
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
@@ -305,14 +316,15 @@ struct Trainer::Impl : DirectiveSource {
       std::filesystem::create_directories(folder);
       for (std::size_t i = 0; i < sketches.size(); ++i) {
         if (sketches[i].empty()) continue;
-        write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", stage, state.counts.total(), i), to_svg(sketches[i][0], {}));
+        write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", to_word(stage), state.counts.total(), i),
+                              to_svg(sketches[i][0], {}));
       }
     } catch (const std::exception& error) {  // illustrations: no reason to end a training, let alone before its checkpoint
       warn("{}: drawn samples were not written: {} Training goes on.", folder.string(), error.what());
     }
   }
 
-  void adopt(std::int64_t generation, const std::string& stage) {
+  void adopt(std::int64_t generation, Stage stage) {
     TraceSpan span("adopt generation", SpanKind::control);
     span.with("generation", generation);
     std::optional<StoreView> opened;

@@ -18,7 +18,7 @@ Validation::Validation(const TrainingConfig& config, const Ranks& ranks, RunStat
 RetrievalMetrics Validation::metrics_on(const StoreView& view) {
   const auto side = config_.data.image_side;
   const auto gallery = gallery_of(view, side);
-  const auto queries = sketches_of(view, gallery, side, config_.run.sketch_polarity == "dark_on_white");
+  const auto queries = sketches_of(view, gallery, side, config_.run.sketch_polarity == Polarity::dark_on_white);
   return evaluate_retrieval(*state_.networks.retrieval, gallery, queries, ranks_.control, config_.run.seed, config_.data.max_bad_fraction)
       .metrics;
 }

@@ -1,7 +1,8 @@
 #include "trainer/models/backbone.h"
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
-#include "trainer/models/backbones.h"
 
 namespace duet {
 
@@ -49,12 +50,26 @@ Normalisation Backbone::normalisation() const {
   return normalisation;
 }
 
+const std::vector<std::pair<std::string, BackboneKind>>& backbone_kinds() {
+  static const std::vector<std::pair<std::string, BackboneKind>> kinds{
+#define BACKBONE(name) {#name, backbones::name()},
+#include "backbones.inc"
+#undef BACKBONE
+  };
+  return kinds;
+}
+
+const BackboneKind& backbone_kind(const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [known, kind] : backbone_kinds()) {
+    if (known == name) return kind;
+    names.push_back(known);
+  }
+  throw UsageError("backbone '{}' is none of {}", name, fmt::join(names, ", "));
+}
+
 std::unique_ptr<Backbone> make_backbone(const std::string& name, BatchNormMode mode, const NetworkContext& context, BackboneTap tap) {
-  if (name == "inception_v3") return make_inception_v3(mode, context, tap);
-  if (name == "vgg16") return make_vgg16(context);
-  if (name == "mobilenet_v2") return make_mobilenet_v2(mode, context, tap);
-  if (name == "tiny") return make_tiny(mode, context);
-  throw UsageError("backbone '{}' is none of inception_v3, vgg16, mobilenet_v2, tiny", name);
+  return backbone_kind(name).make(mode, context, tap);
 }
 
 }  // namespace duet

@@ -4,6 +4,8 @@
 
 namespace duet {
 
+class SafetensorsFile;
+
 /// What is subtracted from and divided out of RGB in 0…1 before a backbone sees it.
 struct Normalisation {
   std::array<double, 3> mean{0.485, 0.456, 0.406};  ///< ImageNet's, torchvision's habit
@@ -52,9 +54,32 @@ enum class BackboneTap {
               ///< tiny as final
 };
 
-/// name: inception_v3 | vgg16 | mobilenet_v2 | tiny (four small convolutions with keys of their own, for tests and first steps); throws
-/// UsageError. Initial weights are drawn as torchvision does for each.
+/// What a file of trainer/models/backbones/ tells about its network. The file defines `const BackboneKind& backbones::NAME()`, where NAME is
+/// the file's own name and the word that retrieval.backbone and generator.backbone take; nothing else lists backbones.
+struct BackboneKind {
+  std::unique_ptr<Backbone> (*make)(BatchNormMode mode, const NetworkContext& context, BackboneTap tap);
+  /// A kernel that no other backbone's file of weights holds.
+  const char* telling_kernel;
+  /// The scaling of images that the usual weights take, where their file (keys with `prefix`) does not say.
+  WeightsScaling (*habit)(const SafetensorsFile& file, const std::string& prefix) = [](const SafetensorsFile&, const std::string&) {
+    return WeightsScaling::imagenet;
+  };
+};
+
+/// All backbones, by name, in the order in which options list them.
+const std::vector<std::pair<std::string, BackboneKind>>& backbone_kinds();
+/// Throws UsageError for another name.
+const BackboneKind& backbone_kind(const std::string& name);
+
+/// Initial weights are drawn as torchvision does for each. Throws UsageError for another name.
 std::unique_ptr<Backbone> make_backbone(const std::string& name, BatchNormMode mode, const NetworkContext& context,
                                         BackboneTap tap = BackboneTap::final);
+
+// One declaration for each file of backbones/.
+namespace backbones {
+#define BACKBONE(name) const BackboneKind& name();
+#include "backbones.inc"
+#undef BACKBONE
+}  // namespace backbones
 
 }  // namespace duet

@@ -85,13 +85,6 @@ class GlobalBatchNorm : public torch::autograd::Function<GlobalBatchNorm> {
 
 }  // namespace
 
-BatchNormMode parse_batch_norm_mode(const std::string& text) {
-  if (text == "frozen") return BatchNormMode::frozen;
-  if (text == "global") return BatchNormMode::global;
-  if (text == "local") return BatchNormMode::local;
-  throw UsageError("batch normalisation '{}' is none of frozen, global, local", text);
-}
-
 BatchNorm::BatchNorm(const NetworkContext& context, std::int64_t channels, BatchNormMode mode, double epsilon, double momentum)
     : mode_(mode), epsilon_(epsilon), momentum_(momentum), statistics_(context.statistics) {
   weight_ = add_parameter("weight", constant_values(context, {channels}, 1));

@@ -1,17 +1,8 @@
 #pragma once
+#include "trainer/choices.h"
 #include "trainer/models/module.h"
 
 namespace duet {
-
-/// Which statistics a batch normalisation uses in training mode. In evaluation mode all use the running ones.
-enum class BatchNormMode {
-  frozen,  ///< those of the loaded weights, never updated; scale and bias still train
-  global,  ///< of the images of all ranks: N ranks compute what one would
-  local,   ///< of this rank's images: cheaper, but the result depends on the number of ranks
-};
-
-/// "frozen", "global", "local"; throws UsageError.
-BatchNormMode parse_batch_norm_mode(const std::string& text);
 
 /// Batch normalisation over dimension 1, PyTorch's rules: biased variance normalises, the unbiased one enters the running average.
 /// Parameters weight, bias; buffers running_mean, running_var (torchvision's names; num_batches_tracked is left out, nothing reads it).

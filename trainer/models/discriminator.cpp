@@ -14,15 +14,7 @@ constexpr std::int64_t kKernel = 4, kPadding = 1;
 }  // namespace
 
 Discriminator::Discriminator(const DiscriminatorConfig& config, int image_side, const NetworkContext& context)
-    : side_(config.image_side > 0 ? config.image_side : image_side), mean_of_sigmoids_(config.score == "mean_sigmoid") {
-  if (!mean_of_sigmoids_ && config.score != "sigmoid_mean") {
-    throw UsageError("discriminator.score '{}' is neither mean_sigmoid nor sigmoid_mean", config.score);
-  }
-  if (config.norm != "batch" && config.norm != "instance") {
-    throw UsageError("discriminator.norm '{}' is neither batch nor instance", config.norm);
-  }
-  auto mode = parse_batch_norm_mode(config.batch_norm);
-
+    : side_(config.image_side > 0 ? config.image_side : image_side), mean_of_sigmoids_(config.score == CertaintyScore::mean_sigmoid) {
   std::int64_t inputs = 6, side = side_;
   for (int i = 0; i <= config.layers + 1; ++i) {
     Layer layer;
@@ -41,11 +33,11 @@ Discriminator::Discriminator(const DiscriminatorConfig& config, int image_side, 
     auto scope = context.within(name);
     layer.convolution = std::make_unique<Convolution>(scope.within("conv"), shape, kDeviation);
     add_child(name + ".conv", *layer.convolution);
-    if (normalised && config.norm == "batch") {
-      layer.norm = std::make_unique<BatchNorm>(scope.within("bn"), outputs, mode);
+    if (normalised && config.norm == DiscriminatorNorm::batch) {
+      layer.norm = std::make_unique<BatchNorm>(scope.within("bn"), outputs, config.batch_norm);
       add_child(name + ".bn", *layer.norm);
     }
-    layer.instance_norm = normalised && config.norm == "instance";
+    layer.instance_norm = normalised && config.norm == DiscriminatorNorm::instance;
     layers_.push_back(std::move(layer));
     inputs = outputs;
     side = side + 2 * kPadding < kKernel ? 0 : (side + 2 * kPadding - kKernel) / stride + 1;

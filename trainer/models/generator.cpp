@@ -11,8 +11,6 @@ namespace {
 constexpr std::int64_t kPoint = 5;  // Δx, Δy, pen one-hot
 
 const GeneratorConfig& checked(const GeneratorConfig& config) {
-  if (config.pooling != "average" && config.pooling != "max")
-    throw UsageError("generator.pooling is '{}'; it can be 'average' or 'max'", config.pooling);
   if (config.mixtures < 1 || config.hidden < 1 || config.attention < 1 || config.latent < 1)
     throw UsageError("generator: mixtures {}, hidden {}, attention {} and latent {} must be at least 1", config.mixtures, config.hidden,
                      config.attention, config.latent);
@@ -23,8 +21,7 @@ const GeneratorConfig& checked(const GeneratorConfig& config) {
 
 Generator::Generator(const GeneratorConfig& config, const NetworkContext& context)
     : config_(checked(config)),
-      backbone_(
-          make_backbone(config.backbone, parse_batch_norm_mode(config.batch_norm), context.within("backbone"), BackboneTap::generator)),
+      backbone_(make_backbone(config.backbone, config.batch_norm, context.within("backbone"), BackboneTap::generator)),
       latent_mean_(context.within("latent_mean"), backbone_->channels(), config.latent),
       latent_log_variance_(context.within("latent_log_variance"), backbone_->channels(), config.latent),
       initial_state_(context.within("initial_state"), config.latent, 2 * config.hidden),
@@ -64,7 +61,7 @@ Tensor Generator::encode(const Tensor& photos) {
 }
 
 Generator::Latent Generator::latent(const Tensor& map) const {
-  const auto pooled = config_.pooling == "max" ? map.amax({2, 3}) : map.mean({2, 3});
+  const auto pooled = config_.pooling == Pooling::max ? map.amax({2, 3}) : map.mean({2, 3});
   return {latent_mean_.forward(pooled), latent_log_variance_.forward(pooled)};
 }
 

@@ -5,10 +5,9 @@
 namespace duet {
 
 RetrievalNetwork::RetrievalNetwork(const RetrievalConfig& config, const NetworkContext& context)
-    : backbone_(make_backbone(config.backbone, parse_batch_norm_mode(config.batch_norm), context.within("backbone"))),
-      average_pooling_(config.pooling == "average"),
+    : backbone_(make_backbone(config.backbone, config.batch_norm, context.within("backbone"))),
+      average_pooling_(config.pooling == Pooling::average),
       dimension_(config.head > 0 ? config.head : backbone_->channels()) {
-  if (!average_pooling_ && config.pooling != "max") throw UsageError("retrieval.pooling '{}' is neither average nor max", config.pooling);
   add_child("backbone", *backbone_);
   auto channels = backbone_->channels();
   // No bias: the softmax over positions would cancel it. Small weights: training starts from nearly even attention.

@@ -26,12 +26,12 @@ std::string some(const std::vector<std::string>& names) {
   return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", …" : "");
 }
 
-/// Tells the three known architectures apart by a key that only one of them has.
+/// The backbone that a file seems to be of; empty: none that is known.
 std::string guess_backbone(const SafetensorsFile& file, const std::string& prefix) {
-  if (file.find(prefix + "Mixed_6e.branch1x1.conv.weight")) return "inception_v3";
-  if (file.find(prefix + "features.13.conv.0.0.weight")) return "mobilenet_v2";
-  if (const auto* last = file.find(prefix + "features.28.weight"); last && last->shape.size() == 4) return "vgg16";
-  if (file.find(prefix + "layers.3.conv.weight")) return "tiny";
+  for (const auto& [name, kind] : backbone_kinds()) {
+    const auto* kernel = file.find(prefix + kind.telling_kernel);
+    if (kernel != nullptr && kernel->shape.size() == 4) return name;
+  }
   return "";
 }
 
@@ -74,74 +74,60 @@ std::string common_prefix(const SafetensorsFile& file, const Module& module) {
 }
 
 struct Scaling {
-  const char* name;
   const char* formula;
   Normalisation normalisation;
 };
 
-const std::array kScalings{
-    Scaling{"imagenet", "ImageNet's mean and deviation", {}},
-    Scaling{"half", "(x - 0.5) / 0.5", {{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}},
-    Scaling{"unit", "x from 0 to 1 as it is", {{0, 0, 0}, {1, 1, 1}}},
-    // torchvision's transforms of VGG16's IMAGENET1K_FEATURES.
-    Scaling{"caffe",
-            "255 x less the mean of ImageNet",
-            {{0.48235, 0.45882, 0.40784}, {0.00392156862745098, 0.00392156862745098, 0.00392156862745098}}},
-};
-
-const Scaling& scaling_of(const std::string& name) {
-  const auto found = std::ranges::find_if(kScalings, [&](const Scaling& scaling) { return name == scaling.name; });
-  if (found == kScalings.end()) throw UsageError("scaling of weights '{}' is none of auto, imagenet, half, unit, caffe", name);
-  return *found;
+Scaling scaling_of(WeightsScaling choice) {
+  switch (choice) {
+    case WeightsScaling::imagenet:
+      return {"ImageNet's mean and deviation", {}};
+    case WeightsScaling::half:
+      return {"(x - 0.5) / 0.5", {{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}}};
+    case WeightsScaling::unit:
+      return {"x from 0 to 1 as it is", {{0, 0, 0}, {1, 1, 1}}};
+    case WeightsScaling::caffe:  // torchvision's transforms of VGG16's IMAGENET1K_FEATURES
+      return {"255 x less the mean of ImageNet",
+              {{0.48235, 0.45882, 0.40784}, {0.00392156862745098, 0.00392156862745098, 0.00392156862745098}}};
+    case WeightsScaling::auto_:
+      break;
+  }
+  throw InternalError("no scaling was chosen");
 }
 
-/// The name of the scaling that a file's metadata entry 'input' means; empty: not known.
-std::string scaling_in_words(std::string input) {
+/// The scaling that a file's metadata entry 'input' means; nothing: not known.
+std::optional<WeightsScaling> scaling_in_words(std::string input) {
   std::ranges::transform(input, input.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::erase(input, ' ');
-  for (const auto& scaling : kScalings) {
-    if (input == scaling.name) return scaling.name;
-  }
-  if (input == "rgb/255") return "unit";
-  if (input.find("imagenet") != std::string::npos) return "imagenet";
+  if (const auto named = from_word<WeightsScaling>(input); named && named != WeightsScaling::auto_) return named;
+  if (input == "rgb/255") return WeightsScaling::unit;
+  if (input.find("imagenet") != std::string::npos) return WeightsScaling::imagenet;
   if (input.find("(x-0.5)/0.5") != std::string::npos || input.find("-1..1") != std::string::npos ||
       input.find("[-1,1]") != std::string::npos)
-    return "half";
-  return "";
-}
-
-/// What the usual weights of a backbone take, where a file does not say.
-std::string habit(const std::string& backbone, const SafetensorsFile& file, const std::string& prefix) {
-  if (backbone == "inception_v3") return "half";  // torchvision's network turns ImageNet's scaling into it, by transform_input
-  // The file of IMAGENET1K_FEATURES is known by its classifier, which is not a number throughout.
-  const auto* classifier = file.find(prefix + "classifier.6.bias");
-  if (backbone == "vgg16" && classifier != nullptr && at::isFloatingType(classifier->dtype) &&
-      at::isnan(file.read(classifier->name)).all().item<bool>())
-    return "caffe";
-  return "imagenet";
+    return WeightsScaling::half;
+  return std::nullopt;
 }
 
 /// Returns what was set and why, in words.
-std::string set_scaling(Backbone& backbone, const SafetensorsFile& file, const std::string& prefix, const std::string& option) {
-  std::string name = option, reason = "as the option says";
-  if (option == "auto") {
+std::string set_scaling(Backbone& backbone, const SafetensorsFile& file, const std::string& prefix, WeightsScaling choice) {
+  std::string reason = "as the option says";
+  if (choice == WeightsScaling::auto_) {
     if (file.find(prefix + "input_mean") && file.find(prefix + "input_deviation")) return "mean and deviation of its own, from the file";
     const auto input = file.metadata().find("input");
-    name = input == file.metadata().end() ? "" : scaling_in_words(input->second);
-    reason = "as the file says";
-    if (name.empty()) {
-      name = habit(backbone.name(), file, prefix);
-      reason = "by habit";
+    const auto said = input == file.metadata().end() ? std::nullopt : scaling_in_words(input->second);
+    choice = said.value_or(backbone_kind(backbone.name()).habit(file, prefix));
+    reason = said ? "as the file says" : "by habit";
+    if (!said) {
       warn(
           "{}: {} which scaling of images these weights take. Duet takes '{}', {}, the habit of {}. With the wrong one, retrieval is worse "
           "and nothing else tells: say it by retrieval.weights_scaling or generator.weights_scaling.",
           file.path().string(), input == file.metadata().end() ? "does not say" : fmt::format("says '{}', not known here,", input->second),
-          name, scaling_of(name).formula, backbone.name());
+          to_word(choice), scaling_of(choice).formula, backbone.name());
     }
   }
-  const auto& scaling = scaling_of(name);
+  const auto scaling = scaling_of(choice);
   backbone.set_normalisation(scaling.normalisation);
-  return fmt::format("{}, {}, {}", scaling.name, scaling.formula, reason);
+  return fmt::format("{}, {}, {}", to_word(choice), scaling.formula, reason);
 }
 
 template <typename Check>
@@ -198,7 +184,7 @@ WeightReport load_weights(Module& module, const std::filesystem::path& file, con
   return load_checked(module, SafetensorsFile(file), prefix, check_nothing);
 }
 
-BackboneReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, const std::string& scaling) {
+BackboneReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, WeightsScaling scaling) {
   SafetensorsFile opened(file);
   BackboneReport report;
   report.prefix = common_prefix(opened, backbone);

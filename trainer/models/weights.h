@@ -29,8 +29,8 @@ WeightReport load_weights(Module& module, const std::filesystem::path& file, con
 
 /// The same for a backbone, which also refuses weights that cannot have been trained (not finite, negative variances, kernels that are zero
 /// throughout), takes off a prefix that all keys share (module., _orig_mod., backbone., model.) and sets the normalisation that belongs to
-/// the weights: what `scaling` names (imagenet | half | unit | caffe), or with auto the file's own buffers, else what its metadata entry
-/// 'input' says, else the habit of the backbone's usual weights, with a warning. Throws UsageError on another word.
-BackboneReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, const std::string& scaling = "auto");
+/// the weights: what `scaling` names, or with auto_ the file's own buffers, else what its metadata entry
+/// 'input' says, else the habit of the backbone's usual weights, with a warning.
+BackboneReport load_backbone_weights(Backbone& backbone, const std::filesystem::path& file, WeightsScaling scaling = WeightsScaling::auto_);
 
 }  // namespace duet

@@ -18,7 +18,7 @@ void require_file(const std::string& option, const std::string& file) {
 }
 
 template <typename Network>
-void load_backbone(Network& network, const std::string& file, const std::string& scaling, const char* what) {
+void load_backbone(Network& network, const std::string& file, WeightsScaling scaling, const char* what) {
   if (file.empty()) return;
   require_file(fmt::format("{}.weights", what), file);
   const auto report = load_backbone_weights(network.backbone(), file, scaling);

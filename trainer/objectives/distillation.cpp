@@ -6,12 +6,6 @@ namespace duet {
 
 Tensor pair_distance(const Tensor& sketch, const Tensor& photo) { return (sketch - photo).norm(2, -1); }
 
-DistillationForm distillation_form(const std::string& name) {
-  if (name == "absolute") return DistillationForm::absolute;
-  if (name == "squared") return DistillationForm::squared;
-  throw UsageError("joint.distillation_form: '{}' is neither 'absolute' nor 'squared'.", name);
-}
-
 Tensor distillation_terms(const Tensor& teacher_distance, const Tensor& student_distance, DistillationForm form) {
   DUET_CHECK(teacher_distance.sizes() == student_distance.sizes(), "{} teacher distances, {} student distances", teacher_distance.numel(),
              student_distance.numel());

@@ -1,15 +1,11 @@
 #pragma once
 #include "base/torch.h"
+#include "trainer/choices.h"
 
 namespace duet {
 
 /// L2 distance of each pair. sketch, photo: [n, d]. Returns [n]. The gradient at distance zero is zero, not NaN.
 Tensor pair_distance(const Tensor& sketch, const Tensor& photo);
-
-enum class DistillationForm { absolute, squared };
-
-/// "absolute" or "squared", as joint.distillation_form says it. Throws UsageError.
-DistillationForm distillation_form(const std::string& name);
 
 /// Relative distillation of each pair (docs/method.md §6, paper Eq. 6): |d_T − d|, or its square, d the student's distance of the pair.
 /// teacher_distance: [n], constant; student_distance: [n], from pair_distance(). Returns [n];

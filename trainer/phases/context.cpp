@@ -16,7 +16,7 @@ Tensor cached(const PhaseContext& context, CacheSource source, const std::vector
 }  // namespace
 
 bool joint_trains_encoder(const TrainingConfig& config) {
-  return config.generator.train_backbone && config.joint.generator_scope == "all" && config.joint.vae > 0 &&
+  return config.generator.train_backbone && config.joint.generator_scope == GeneratorScope::all && config.joint.vae > 0 &&
          config.joint.generator_steps > 0;
 }
 

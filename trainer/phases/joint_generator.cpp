@@ -56,7 +56,7 @@ JointGenerator::Photos JointGenerator::next_photos(std::int64_t done) {
 Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const {
   const auto& config = context_.config;
   auto& generator = *context_.networks.generator;
-  const bool last_layer = config.joint.generator_scope == "last_layer";
+  const bool last_layer = config.joint.generator_scope == GeneratorScope::last_layer;
   const auto rows = photos.pairs.size();
   const auto strokes = make_stroke_batch(photos.pairs.sequences, generator.offset_scale(), context_.device.dtype, context_.device.device,
                                          "a training sequence");
@@ -118,18 +118,24 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
   const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
 
   auto baseline = at::zeros_like(reward);
-  if (config.joint.baseline == "mean") {
-    baseline.fill_(reward_mean_.started ? reward_mean_.value : mean_reward);
-    reward_mean_.update(mean_reward);
-  } else if (config.joint.baseline == "greedy") {
-    const auto greedy = draw_sketches(context_, map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
-    baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
+  switch (config.joint.baseline) {
+    case Baseline::mean:
+      baseline.fill_(reward_mean_.started ? reward_mean_.value : mean_reward);
+      reward_mean_.update(mean_reward);
+      break;
+    case Baseline::greedy: {
+      const auto greedy = draw_sketches(context_, map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
+      baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
+      break;
+    }
+    case Baseline::off:
+      break;
   }
 
   const auto& drawing = drawn.drawing;
   const auto likelihood = drawing_log_likelihood(generator.output(drawing.hidden), drawing.offsets, drawing.pen, drawing.length);
   const PolicyOptions options{.weight = config.joint.policy,
-                              .steps = config.joint.policy_norm == "max" ? static_cast<double>(config.generator.max_steps) : 1.0,
+                              .steps = config.joint.policy_norm == PolicyNorm::max ? static_cast<double>(config.generator.max_steps) : 1.0,
                               .batch = static_cast<std::int64_t>(global)};
   scalars.emplace_back("reward", mean_reward / context_.ranks.size());
   scalars.emplace_back("drawn_steps", drawing.length.sum().item<double>() / global);

@@ -139,7 +139,7 @@ Scalars JointRetrieval::step(std::int64_t done) {
   if (with_teacher) {
     auto teacher = teacher_distance_labelled(plain, plain_photos, plain_rasters);
     if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
-    const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), distillation_form(joint.distillation_form));
+    const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), joint.distillation_form);
     drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
     teacher_distance = teacher.mean().item<double>() / ranks;
     loss = loss + joint.distillation * drift;

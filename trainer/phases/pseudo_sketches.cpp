@@ -11,11 +11,11 @@
 
 namespace duet {
 
-std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement) {
-  const bool stretched = placement == "stretched";
+std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, Placement placement) {
+  const bool stretched = placement == Placement::stretched;
   std::vector<Sketch> sketches;
   for (const auto& offsets : to_offset_lists(drawing)) {
-    auto sketch = from_offsets(offsets, offset_scale, stretched ? Placement::stretched : Placement::centred);
+    auto sketch = from_offsets(offsets, offset_scale, placement);
     for (auto& point : sketch) {
       if (!std::isfinite(point.x) || !std::isfinite(point.y)) {
         throw NumericalError(
@@ -45,7 +45,7 @@ PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, con
 
 Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches) {
   const auto side = context.config.data.image_side;
-  const bool dark_on_white = context.config.run.sketch_polarity == "dark_on_white";
+  const bool dark_on_white = context.config.run.sketch_polarity == Polarity::dark_on_white;
   const auto count = static_cast<std::int64_t>(sketches.size());
   auto rasters = at::empty({count, side, side}, at::kByte);
   auto* pixels = rasters.data_ptr<std::uint8_t>();

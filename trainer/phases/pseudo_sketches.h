@@ -17,7 +17,7 @@ struct PseudoSketches {
 PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const NoiseKeys& keys, double temperature, bool keep_hidden);
 
 /// The drawn steps put on the canvas as joint.placement says (docs/method.md §3.9).
-std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, const std::string& placement);
+std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, Placement placement);
 
 /// As networks see them: uint8 [n, side, side] on the run's device, in the run's polarity.
 Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches);

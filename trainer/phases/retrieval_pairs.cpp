@@ -1,5 +1,6 @@
 #include "trainer/phases/retrieval_pairs.h"
 
+#include "base/error.h"
 #include "cluster/reducer/tensor_collectives.h"
 #include "trainer/objectives/infonce.h"
 #include "trainer/objectives/triplet.h"
@@ -22,9 +23,13 @@ GatheredPairs gather_pairs(const Ranks& ranks, const Tensor& sketch, const Tenso
 Tensor retrieval_loss(const RetrievalConfig& config, const GatheredPairs& pairs, std::uint64_t seed, std::int64_t step) {
   const std::vector<std::int64_t> one_group(pairs.photo_id.size(), 0);
   const BatchRows rows{pairs.photo_id, one_group};
-  if (config.objective == "infonce") return infonce_loss(pairs.sketch, pairs.photo, rows, pairs.weight, config.temperature);
-  const auto negative = negatives(rows, seed, static_cast<std::uint64_t>(step));
-  return triplet_loss(pairs.sketch, pairs.photo, negative, pairs.weight, config.margin);
+  switch (config.objective) {
+    case Objective::infonce:
+      return infonce_loss(pairs.sketch, pairs.photo, rows, pairs.weight, config.temperature);
+    case Objective::triplet:
+      return triplet_loss(pairs.sketch, pairs.photo, negatives(rows, seed, static_cast<std::uint64_t>(step)), pairs.weight, config.margin);
+  }
+  throw InternalError("no objective {}", static_cast<int>(config.objective));
 }
 
 }  // namespace duet

@@ -12,9 +12,9 @@ constexpr std::int64_t kMostStepsAtOnce = 20;
 
 std::int64_t steps_to_multiple(std::int64_t done, std::int64_t every) { return every > 0 ? every - done % every : kMostStepsAtOnce; }
 
-PhaseSteps run_of_steps(std::string stage, std::string phase, std::int64_t done, std::int64_t total, std::int64_t evaluate_every,
+PhaseSteps run_of_steps(Stage stage, PhaseName phase, std::int64_t done, std::int64_t total, std::int64_t evaluate_every,
                         std::int64_t samples_every) {
-  PhaseSteps next{.stage = std::move(stage), .phase = std::move(phase), .done = done, .total = total};
+  PhaseSteps next{.stage = stage, .phase = phase, .done = done, .total = total};
   next.steps = std::min({kMostStepsAtOnce, total - done, steps_to_multiple(done, evaluate_every), steps_to_multiple(done, samples_every)});
   const auto after = done + next.steps;
   next.ends_stage = after == total;
@@ -25,13 +25,35 @@ PhaseSteps run_of_steps(std::string stage, std::string phase, std::int64_t done,
 
 }  // namespace
 
-std::int64_t& StepCounts::of(const std::string& stage, const std::string& phase) {
-  if (phase == "generator_fit") return stage == "strokes" ? strokes : pairs;
-  if (phase == "retrieval_fit") return retrieval;
-  if (phase == "discriminator_warmup") return warmup;
-  if (phase == "joint_retrieval") return joint_retrieval;
-  if (phase == "joint_generator") return joint_generator;
-  throw InternalError("no phase '{}' in stage '{}'", phase, stage);
+std::int64_t& StepCounts::of(Stage stage, PhaseName phase) {
+  switch (phase) {
+    case PhaseName::generator_fit:
+      return stage == Stage::strokes ? strokes : pairs;
+    case PhaseName::retrieval_fit:
+      return retrieval;
+    case PhaseName::discriminator_warmup:
+      return warmup;
+    case PhaseName::joint_retrieval:
+      return joint_retrieval;
+    case PhaseName::joint_generator:
+      return joint_generator;
+  }
+  throw InternalError("no phase {}", static_cast<int>(phase));
+}
+
+ShownStage shown_stage(const PhaseSteps& planned) {
+  if (planned.phase == PhaseName::discriminator_warmup) return ShownStage::warmup;
+  switch (planned.stage) {
+    case Stage::strokes:
+      return ShownStage::strokes;
+    case Stage::pairs:
+      return ShownStage::pairs;
+    case Stage::retrieval:
+      return ShownStage::retrieval;
+    case Stage::joint:
+      return ShownStage::joint;
+  }
+  throw InternalError("no stage {}", static_cast<int>(planned.stage));
 }
 
 Json to_json(const StepCounts& counts) {
@@ -85,24 +107,33 @@ std::int64_t Schedule::total_steps() const {
          (trains_discriminator() ? joint.discriminator_warmup : 0) + (trains_joint_generator() ? cycles * joint.generator_steps : 0);
 }
 
-std::int64_t Schedule::stage_steps(const std::string& stage) const {
-  if (stage == "strokes") return config_.generator.stroke_steps;
-  if (stage == "pairs") return config_.generator.pair_steps;
-  if (stage == "retrieval") return config_.retrieval.steps;
-  if (stage == "warmup") return config_.joint.discriminator_warmup;
-  return stage == "joint" ? config_.joint.steps : 0;
+std::int64_t Schedule::stage_steps(ShownStage stage) const {
+  switch (stage) {
+    case ShownStage::strokes:
+      return config_.generator.stroke_steps;
+    case ShownStage::pairs:
+      return config_.generator.pair_steps;
+    case ShownStage::retrieval:
+      return config_.retrieval.steps;
+    case ShownStage::warmup:
+      return config_.joint.discriminator_warmup;
+    case ShownStage::joint:
+      return config_.joint.steps;
+  }
+  throw InternalError("no stage {}", static_cast<int>(stage));
 }
 
 PhaseSteps Schedule::next(const StepCounts& counts) const {
   const auto samples = config_.run.samples_every;
   if (counts.strokes < config_.generator.stroke_steps) {
-    return run_of_steps("strokes", "generator_fit", counts.strokes, config_.generator.stroke_steps, 0, samples);
+    return run_of_steps(Stage::strokes, PhaseName::generator_fit, counts.strokes, config_.generator.stroke_steps, 0, samples);
   }
   if (counts.pairs < config_.generator.pair_steps) {
-    return run_of_steps("pairs", "generator_fit", counts.pairs, config_.generator.pair_steps, 0, samples);
+    return run_of_steps(Stage::pairs, PhaseName::generator_fit, counts.pairs, config_.generator.pair_steps, 0, samples);
   }
   if (counts.retrieval < config_.retrieval.steps) {
-    auto next = run_of_steps("retrieval", "retrieval_fit", counts.retrieval, config_.retrieval.steps, config_.run.evaluate_every, 0);
+    auto next =
+        run_of_steps(Stage::retrieval, PhaseName::retrieval_fit, counts.retrieval, config_.retrieval.steps, config_.run.evaluate_every, 0);
     next.evaluate = next.evaluate || next.ends_stage;
     return next;
   }
@@ -113,7 +144,7 @@ PhaseSteps Schedule::next_joint(const StepCounts& counts) const {
   const auto& joint = config_.joint;
   if (joint.steps == 0) return {};
   if (trains_discriminator() && counts.warmup < joint.discriminator_warmup && counts.joint_retrieval == 0) {
-    auto next = run_of_steps("joint", "discriminator_warmup", counts.warmup, joint.discriminator_warmup, 0, 0);
+    auto next = run_of_steps(Stage::joint, PhaseName::discriminator_warmup, counts.warmup, joint.discriminator_warmup, 0, 0);
     next.ends_stage = false;
     return next;
   }
@@ -124,15 +155,15 @@ PhaseSteps Schedule::next_joint(const StepCounts& counts) const {
   const auto owed = trains_joint_generator() ? cycles * joint.generator_steps - counts.joint_generator : 0;
   const bool mid_cycle = !retrieval_over && counts.joint_retrieval % joint.retrieval_steps != 0;
   if (owed > 0 && !mid_cycle) {
-    PhaseSteps next{.stage = "joint", .phase = "joint_generator", .steps = owed, .done = counts.joint_generator};
+    PhaseSteps next{.stage = Stage::joint, .phase = PhaseName::joint_generator, .steps = owed, .done = counts.joint_generator};
     next.total = (joint.steps + joint.retrieval_steps - 1) / joint.retrieval_steps * joint.generator_steps;
     next.ends_stage = retrieval_over;
     next.evaluate = next.samples = next.ends_stage;
     return next;
   }
   if (retrieval_over) return {};
-  auto next =
-      run_of_steps("joint", "joint_retrieval", counts.joint_retrieval, joint.steps, config_.run.evaluate_every, config_.run.samples_every);
+  auto next = run_of_steps(Stage::joint, PhaseName::joint_retrieval, counts.joint_retrieval, joint.steps, config_.run.evaluate_every,
+                           config_.run.samples_every);
   next.steps = std::min(next.steps, joint.retrieval_steps - counts.joint_retrieval % joint.retrieval_steps);
   const auto after = counts.joint_retrieval + next.steps;
   const auto every = config_.run.evaluate_every;

@@ -2,10 +2,18 @@
 #include <cstdint>
 #include <string>
 
+#include "base/choice.h"
 #include "base/json.h"
 #include "trainer/config.h"
 
 namespace duet {
+
+/// The curriculum, in order. Words of these three stand in metrics, checkpoints and names of files.
+DUET_CHOICE(Stage, strokes, pairs, retrieval, joint);
+/// The kinds of training step; the classes in trainer/phases have their names.
+DUET_CHOICE(PhaseName, generator_fit, retrieval_fit, discriminator_warmup, joint_retrieval, joint_generator);
+/// What a line of metrics.jsonl, progress and status call a stage: the joint one's warm-up is told apart.
+DUET_CHOICE(ShownStage, strokes, pairs, retrieval, warmup, joint);
 
 /// How many steps of each phase a run has behind it. With the configuration, all that the schedule depends on.
 struct StepCounts {
@@ -18,8 +26,8 @@ struct StepCounts {
 
   /// Steps of all phases together: the number in a checkpoint's name.
   std::int64_t total() const { return strokes + pairs + retrieval + warmup + joint_retrieval + joint_generator; }
-  /// The counter of a phase in a stage; throws InternalError for names that the schedule does not give out.
-  std::int64_t& of(const std::string& stage, const std::string& phase);
+  /// The counter of a phase in a stage.
+  std::int64_t& of(Stage stage, PhaseName phase);
 
   bool operator==(const StepCounts&) const = default;
 };
@@ -29,15 +37,17 @@ StepCounts step_counts_from_json(const Json& json, const std::string& subject);
 
 /// What comes next: a run of steps of one phase, up to the next point where something else has to be decided.
 struct PhaseSteps {
-  std::string stage;  ///< strokes | pairs | retrieval | joint; empty when the run is finished
-  std::string phase;  ///< generator_fit | retrieval_fit | discriminator_warmup | joint_retrieval | joint_generator
-  std::int64_t steps = 0;
+  Stage stage = {};
+  PhaseName phase = {};
+  std::int64_t steps = 0;  ///< 0: the run is finished, and the rest says nothing
   std::int64_t done = 0;   ///< steps of this phase in this stage so far
   std::int64_t total = 0;  ///< and when the stage is over
   bool evaluate = false;   ///< after these steps
   bool samples = false;    ///< after these steps
   bool ends_stage = false;
 };
+
+ShownStage shown_stage(const PhaseSteps& planned);
 
 /// The curriculum and the alternation of the joint stage (docs/method.md §8): a pure function, the same on every rank.
 ///   strokes → pairs → retrieval → joint: warm-up of D, then k_r steps of {F, D} and k_g steps of G in turn.
@@ -53,8 +63,8 @@ class Schedule {
   bool trains_discriminator() const;  ///< certainty weights or rewards need one
   bool trains_joint_generator() const;
   std::int64_t total_steps() const;  ///< of the whole run
-  /// Of what is shown as a stage: strokes, pairs, retrieval, warmup, joint (its retrieval steps); 0 for any other.
-  std::int64_t stage_steps(const std::string& stage) const;
+  /// Of what is shown as a stage; of the joint one its retrieval steps.
+  std::int64_t stage_steps(ShownStage stage) const;
 
  private:
   PhaseSteps next_joint(const StepCounts& counts) const;

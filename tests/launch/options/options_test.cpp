@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
+#include <sstream>
 
 #include "base/file.h"
 
@@ -171,7 +174,7 @@ TEST_F(Config, EveryFieldOfTheConfigurationIsInTheTable) {
   std::set<std::string> fields, rows;
   std::string section;
   std::istringstream lines(header);
-  const std::regex begin(R"(struct (\w+) \{)"), field(R"(^  (?:std::\w+|int|bool|double) (\w+)(?: = .*)?;.*)");
+  const std::regex begin(R"(struct (\w+) \{)"), field(R"(^  (?:std::\w+|[A-Z]\w+|int|bool|double) (\w+)(?: = .*)?;.*)");
   for (std::string line; std::getline(lines, line);) {
     std::smatch match;
     if (std::regex_search(line, match, begin)) {
@@ -183,6 +186,20 @@ TEST_F(Config, EveryFieldOfTheConfigurationIsInTheTable) {
   for (const auto& option : config_table()) rows.insert(option.name);
   EXPECT_EQ(rows, fields);
   EXPECT_EQ(rows.size(), config_table().size()) << "an option stands in the table twice";
+}
+
+TEST_F(Config, BackbonesAreTheFilesOfTheirFolder) {
+  std::set<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(DUET_SOURCE_DIR) / "trainer/models/backbones"))
+    files.insert(entry.path().stem());
+  for (const char* name : {"retrieval.backbone", "generator.backbone"}) {
+    const auto option = std::ranges::find(config_table(), name, &ConfigOption::name);
+    std::set<std::string> words;
+    std::istringstream accepted(option->accepts);
+    for (std::string word; accepted >> word;) words.insert(word);
+    words.erase("|");
+    EXPECT_EQ(words, files) << name;
+  }
 }
 
 TEST_F(Config, TableAgreesWithItself) {
@@ -209,7 +226,7 @@ TEST_F(Config, PresetsAreFoundAndValid) {
 
 TEST_F(Config, PaperPresetIsTheMethodsDefaults) {
   const auto config = resolve_config({.file = "paper"});
-  EXPECT_EQ(config.values.generator.simplify_distance, "line") << "as the authors' code, at the price of ink";
+  EXPECT_EQ(config.values.generator.simplify_distance, Chord::line) << "as the authors' code, at the price of ink";
   for (const auto& option : config_table()) {
     if (option.name == "generator.stroke_steps") continue;  // the stage is off by default: it needs a store of strokes
     if (option.name == "generator.simplify_distance") continue;

@@ -15,7 +15,7 @@ const auto* const kData = testing::AddGlobalTestEnvironment(new TinyData);
 
 TEST(Streams, PseudoPhotosAreDarkOnWhiteWhateverThePolarityOfRasters) {
   const SelfRanks alone;
-  for (const std::string polarity : {"white_on_black", "dark_on_white"}) {
+  for (const auto polarity : {Polarity::white_on_black, Polarity::dark_on_white}) {
     auto config = tiny_config(TinyData::path());
     config.generator.stroke_steps = 1;
     config.run.sketch_polarity = polarity;
@@ -25,7 +25,7 @@ TEST(Streams, PseudoPhotosAreDarkOnWhiteWhateverThePolarityOfRasters) {
       return std::accumulate(rasters.begin(), rasters.end(), 0.0) / static_cast<double>(rasters.size());
     };
     EXPECT_GT(brightness(StreamName::strokes), 128);
-    EXPECT_EQ(brightness(StreamName::retrieval) > 128, polarity == "dark_on_white");
+    EXPECT_EQ(brightness(StreamName::retrieval) > 128, polarity == Polarity::dark_on_white);
   }
 }
 

@@ -61,7 +61,7 @@ RetrievalConfig tiny() {
   RetrievalConfig config;
   config.backbone = "tiny";
   config.head = 12;
-  config.batch_norm = "local";
+  config.batch_norm = BatchNormMode::local;
   return config;
 }
 

@@ -146,19 +146,19 @@ TEST_F(Continuation, MomentsOfTheGeneratorsFitEndWithItAndMayBeginAnew) {
 }
 
 TEST_F(Continuation, DrawingLeavesTheEncodersStatisticsAlone) {
-  auto with_statistics = [&](const std::string& run, const std::string& scope) {
+  auto with_statistics = [&](const std::string& run, GeneratorScope scope) {
     auto made = config(run);
     made.generator.train_backbone = true;
-    made.generator.batch_norm = "global";
+    made.generator.batch_norm = BatchNormMode::global;
     made.joint.generator_scope = scope;
     return made;
   };
   const SelfRanks alone;
-  for (const std::string scope : {"last_layer", "all"}) {
-    train(with_statistics("straight-" + scope, scope), alone.ranks());
+  for (const auto scope : {GeneratorScope::last_layer, GeneratorScope::all}) {
+    train(with_statistics("straight-" + to_word(scope), scope), alone.ranks());
     // Inside blocks of sketches that are drawn again.
-    train(with_statistics("stopped-" + scope, scope), alone.ranks(), {14, 17, 18, 20, 23});
-    expect_same_content(content_of(folder("stopped-" + scope)), content_of(folder("straight-" + scope)), scope);
+    train(with_statistics("stopped-" + to_word(scope), scope), alone.ranks(), {14, 17, 18, 20, 23});
+    expect_same_content(content_of(folder("stopped-" + to_word(scope))), content_of(folder("straight-" + to_word(scope))), to_word(scope));
   }
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "tests/trainer/models/backbone_reference.h"
 #include "tests/trainer/models/formula.h"
@@ -54,6 +56,18 @@ TEST_P(EveryBackbone, StaysWithinAFewThousandthsInFloat32) {
   auto flat = map.flatten();
   for (std::int64_t i = 0; i < 4; ++i) {
     EXPECT_NEAR(flat[i * (flat.numel() - 1) / 3].item<double>(), reference.picked[i], 5e-3 * reference.deviation) << "value " << i;
+  }
+}
+
+TEST(Backbones, EachIsMadeByItsNameAndToldFromTheOthersByItsKernel) {
+  for (const auto& [name, kind] : backbone_kinds()) {
+    EXPECT_EQ(make_backbone(name, BatchNormMode::frozen, {})->name(), name);
+    for (const auto& [other, its] : backbone_kinds()) {
+      const auto state = make_backbone(other, BatchNormMode::frozen, {})->state();
+      const bool found =
+          std::ranges::any_of(state, [&](const NamedTensor& each) { return each.name == kind.telling_kernel && each.tensor.dim() == 4; });
+      EXPECT_EQ(found, name == other) << kind.telling_kernel << " in " << other;
+    }
   }
 }
 

@@ -97,10 +97,5 @@ TEST(BatchNorm, FoldedIntoTheConvolutionItHasTheSameValuesAndGradients) {
   }
 }
 
-TEST(BatchNorm, ModesHaveNames) {
-  EXPECT_EQ(parse_batch_norm_mode("global"), BatchNormMode::global);
-  EXPECT_THROW(parse_batch_norm_mode("sync"), UsageError);
-}
-
 }  // namespace
 }  // namespace duet

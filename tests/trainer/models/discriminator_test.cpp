@@ -19,7 +19,7 @@ Tensor rasters(std::int64_t count, std::int64_t side) { return (formula_values("
 DiscriminatorConfig small() {
   DiscriminatorConfig config;
   config.width = 8;
-  config.batch_norm = "local";
+  config.batch_norm = BatchNormMode::local;
   return config;
 }
 
@@ -37,7 +37,7 @@ TEST(Discriminator, HasThePatchesAndWeightsOfPix2pix) {
 TEST(Discriminator, SeesThePhotoThenTheRasterThreeTimesFromMinusOneToOne) {
   auto config = small();
   config.layers = 1;
-  config.norm = "instance";
+  config.norm = DiscriminatorNorm::instance;
   Discriminator network(config, 16, {.dtype = at::kDouble});
   auto photo = photos(2, 16), raster = rasters(2, 16);
   auto unit_photo = photo.permute({0, 3, 1, 2}).to(at::kDouble) / 127.5 - 1;
@@ -54,7 +54,7 @@ TEST(Discriminator, SeesThePhotoThenTheRasterThreeTimesFromMinusOneToOne) {
 }
 
 TEST(Discriminator, ScoresAreProbabilitiesWithoutGradientAndIndependentOfTheBatch) {
-  for (std::string norm : {"batch", "instance"}) {
+  for (auto norm : {DiscriminatorNorm::batch, DiscriminatorNorm::instance}) {
     auto config = small();
     config.norm = norm;
     Discriminator network(config, 32, {.dtype = at::kDouble});
@@ -69,7 +69,7 @@ TEST(Discriminator, ScoresAreProbabilitiesWithoutGradientAndIndependentOfTheBatc
     EXPECT_LE(all.max().item<double>(), 1);
     EXPECT_GT(all.std().item<double>(), 0);
     auto alone = network.score(photo.slice(0, 2, 3), raster.slice(0, 2, 3));
-    EXPECT_NEAR(alone[0].item<double>(), all[2].item<double>(), 1e-12) << norm;
+    EXPECT_NEAR(alone[0].item<double>(), all[2].item<double>(), 1e-12) << to_word(norm);
     if (before.defined()) {
       EXPECT_TRUE(at::equal(before, network.buffers()[0].tensor)) << "scoring moved the running statistics";
     }
@@ -79,7 +79,7 @@ TEST(Discriminator, ScoresAreProbabilitiesWithoutGradientAndIndependentOfTheBatc
 TEST(Discriminator, BothFormsOfTheScoreAreWhatTheirNamesSay) {
   auto config = small();
   Discriminator means(config, 32, {.dtype = at::kDouble});
-  config.score = "sigmoid_mean";
+  config.score = CertaintyScore::sigmoid_mean;
   Discriminator sigmoid(config, 32, {.dtype = at::kDouble});
   fill_by_formula(means);
   sigmoid.copy_from(means);

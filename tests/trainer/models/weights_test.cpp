@@ -126,11 +126,10 @@ TEST_F(Weights, AnOptionSaysTheScalingThatTheFileDoesNot) {
     if (tensor.name.find("input_") == std::string::npos) state.push_back(tensor);
   }
   write_safetensors(file_, state, {{"input", "RGB/255, ImageNet mean/std"}});
-  EXPECT_THAT(load_backbone_weights(*network, file_, "half").scaling, HasSubstr("(x - 0.5) / 0.5"));
+  EXPECT_THAT(load_backbone_weights(*network, file_, WeightsScaling::half).scaling, HasSubstr("(x - 0.5) / 0.5"));
   EXPECT_EQ(network->normalisation().mean[0], 0.5);
-  load_backbone_weights(*network, file_, "caffe");
+  load_backbone_weights(*network, file_, WeightsScaling::caffe);
   EXPECT_NEAR(network->normalisation().deviation[0], 1.0 / 255, 1e-8);
-  EXPECT_THROW(load_backbone_weights(*network, file_, "thirds"), UsageError);
 }
 
 TEST_F(Weights, OfInceptionTakeTorchvisionsScalingWhereNothingIsSaid) {

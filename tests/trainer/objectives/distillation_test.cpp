@@ -44,11 +44,5 @@ TEST(Distillation, LetsNoGradientIntoTheTeacher) {
   EXPECT_EQ(student.grad()[0].item<double>(), -2);
 }
 
-TEST(Distillation, KnowsItsFormsByName) {
-  EXPECT_EQ(distillation_form("absolute"), DistillationForm::absolute);
-  EXPECT_EQ(distillation_form("squared"), DistillationForm::squared);
-  EXPECT_THROW(distillation_form("cubed"), UsageError);
-}
-
 }  // namespace
 }  // namespace duet

@@ -13,9 +13,9 @@ using testing::UnorderedElementsAre;
 
 TEST(DiscriminatorWarmup, TrainsTheDiscriminatorAlone) {
   TinyState run;
-  run.state.phase("joint", "discriminator_warmup");
+  run.state.phase(Stage::joint, PhaseName::discriminator_warmup);
   const auto before = run.files();
-  EXPECT_THAT(names_of(run.steps("joint", "discriminator_warmup", 2)),
+  EXPECT_THAT(names_of(run.steps(Stage::joint, PhaseName::discriminator_warmup, 2)),
               UnorderedElementsAre("discriminator", "discriminator_gradient_norm", "discriminator_learning_rate"));
   const auto after = run.files();
   for (const auto& [file, tensors] : before) {

@@ -34,7 +34,7 @@ TEST(JointGenerator, PolicyGradientTouchesTheOutputLayerOnly) {
   auto moments = [](double policy) {
     TinyState run([&](TrainingConfig& config) {
       config.joint.policy = policy;
-      config.joint.generator_scope = "all";
+      config.joint.generator_scope = GeneratorScope::all;
       config.generator.train_backbone = true;
     });
     run.joint_generator(1);
@@ -45,7 +45,7 @@ TEST(JointGenerator, PolicyGradientTouchesTheOutputLayerOnly) {
 }
 
 TEST(JointGenerator, VariationalLossTrainsWhatTheScopeSays) {
-  auto run_with = [](const std::string& scope, bool train_backbone) {
+  auto run_with = [](GeneratorScope scope, bool train_backbone) {
     TinyState run([&](TrainingConfig& config) {
       config.joint.policy = 0;
       config.joint.generator_scope = scope;
@@ -57,15 +57,15 @@ TEST(JointGenerator, VariationalLossTrainsWhatTheScopeSays) {
     EXPECT_EQ(run.position(StreamName::joint_pool), std::nullopt) << "pool photos are for the policy gradient only";
     return changed(before, run.files(), kGenerator);
   };
-  EXPECT_THAT(run_with("last_layer", true), UnorderedElementsAre("output.weight", "output.bias"));
+  EXPECT_THAT(run_with(GeneratorScope::last_layer, true), UnorderedElementsAre("output.weight", "output.bias"));
   TinyState named;
   std::set<std::string> all, without_backbone;
   for (const auto& [name, tensor] : named.state.networks.generator->parameters()) {
     all.insert(name);
     if (!name.starts_with("backbone.")) without_backbone.insert(name);
   }
-  EXPECT_EQ(run_with("all", true), all);
-  EXPECT_EQ(run_with("all", false), without_backbone);
+  EXPECT_EQ(run_with(GeneratorScope::all, true), all);
+  EXPECT_EQ(run_with(GeneratorScope::all, false), without_backbone);
 }
 
 TEST(JointGenerator, EachRewardAsksItsOwnCritic) {
@@ -75,7 +75,7 @@ TEST(JointGenerator, EachRewardAsksItsOwnCritic) {
         config.joint.reward_triplet = reward_triplet;
         config.joint.reward_discriminator = reward_discriminator;
       });
-      run.state.phase("joint", "joint_generator");
+      run.state.phase(Stage::joint, PhaseName::joint_generator);
       if (other) disturbed(run.state.networks);
       run.joint_generator(2);
       return run.files();
@@ -92,7 +92,7 @@ TEST(JointGenerator, EachRewardAsksItsOwnCritic) {
 
 TEST(JointGenerator, CriticsStandStill) {
   TinyState run;
-  run.state.phase("joint", "joint_generator");
+  run.state.phase(Stage::joint, PhaseName::joint_generator);
   const auto before = run.files();
   const auto scalars = run.joint_generator(2);
   EXPECT_THAT(names_of(scalars), UnorderedElementsAre("reward", "drawn_steps", "reconstruction", "gradient_norm", "learning_rate"));
@@ -133,7 +133,7 @@ TEST(JointGenerator, BothGradientsAreClippedApart) {
 TEST(JointGenerator, TheRewardsMeanIsPartOfItsPlace) {
   TinyState run;
   run.joint_generator(1);
-  auto& phase = run.state.phase("joint", "joint_generator");
+  auto& phase = run.state.phase(Stage::joint, PhaseName::joint_generator);
   const auto place = phase.place();
   EXPECT_TRUE(place.at("reward_started").get<bool>());
   EXPECT_NE(place.at("reward_mean").get<double>(), 0);

@@ -19,8 +19,8 @@ constexpr const char* kRetrieval = "retrieval.safetensors";
 /// Which parameters of F two runs disagree on after some steps, when `disturbed` is done to the second one's networks before.
 std::set<std::string> depends(const std::function<void(TrainingConfig&)>& configure, const std::function<void(Networks&)>& disturbed) {
   TinyState plain(configure), other(configure);
-  plain.state.phase("joint", "joint_retrieval");  // enters the stage: the teacher is there
-  other.state.phase("joint", "joint_retrieval");
+  plain.state.phase(Stage::joint, PhaseName::joint_retrieval);  // enters the stage: the teacher is there
+  other.state.phase(Stage::joint, PhaseName::joint_retrieval);
   disturbed(other.state.networks);
   plain.joint_retrieval(3);
   other.joint_retrieval(3);
@@ -95,7 +95,7 @@ TEST(JointRetrieval, ADiscriminatorThatOnlyRewardsLearnsFromPairsOfItsOwn) {
   EXPECT_THAT(depends(configure, [](Networks& networks) { disturb(*networks.generator), disturb(*networks.discriminator); }), IsEmpty())
       << "F learns from no generated sketch";
   TinyState run(configure);
-  run.state.phase("joint", "joint_retrieval");
+  run.state.phase(Stage::joint, PhaseName::joint_retrieval);
   const auto before = run.files();
   EXPECT_THAT(names_of(run.joint_retrieval(1)),
               UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate", "discriminator",
@@ -176,9 +176,9 @@ TEST(JointRetrieval, FeaturesMayBeKeptOrNot) {
 
 TEST(JointRetrieval, TeacherIsTheAverageAtTheBeginningAndStaysSo) {
   TinyState run;
-  run.steps("retrieval", "retrieval_fit", 4);
+  run.steps(Stage::retrieval, PhaseName::retrieval_fit, 4);
   const auto average = run.files().at("retrieval-average.safetensors");
-  run.state.phase("joint", "joint_retrieval");
+  run.state.phase(Stage::joint, PhaseName::joint_retrieval);
   const auto begun = run.files();
   for (const auto& [name, tensor] : begun.at("teacher.safetensors")) {
     const auto same =

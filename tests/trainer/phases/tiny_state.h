@@ -16,13 +16,17 @@ class TinyState {
       : config(configured(configure)), state(config, alone_.ranks(), Device{.device = at::kCPU, .dtype = dtype}, data()) {}
 
   /// Steps `first` … `first + count − 1` of a phase; what the last one reported.
-  Scalars steps(const std::string& stage, const std::string& phase, std::int64_t count, std::int64_t first = 0) {
+  Scalars steps(Stage stage, PhaseName phase, std::int64_t count, std::int64_t first = 0) {
     Scalars scalars;
     for (auto step = first; step < first + count; ++step) scalars = state.phase(stage, phase).step(step);
     return scalars;
   }
-  Scalars joint_retrieval(std::int64_t count, std::int64_t first = 0) { return steps("joint", "joint_retrieval", count, first); }
-  Scalars joint_generator(std::int64_t count, std::int64_t first = 0) { return steps("joint", "joint_generator", count, first); }
+  Scalars joint_retrieval(std::int64_t count, std::int64_t first = 0) {
+    return steps(Stage::joint, PhaseName::joint_retrieval, count, first);
+  }
+  Scalars joint_generator(std::int64_t count, std::int64_t first = 0) {
+    return steps(Stage::joint, PhaseName::joint_generator, count, first);
+  }
 
   Files files() const { return copy_of(state.content().files); }
   Ranks ranks() const { return alone_.ranks(); }

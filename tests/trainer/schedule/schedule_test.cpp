@@ -21,16 +21,28 @@ TrainingConfig small() {
   return config;
 }
 
+char letter_of(const PhaseSteps& next) {
+  switch (next.phase) {
+    case PhaseName::generator_fit:
+      return next.stage == Stage::strokes ? 's' : 'p';
+    case PhaseName::retrieval_fit:
+      return 'r';
+    case PhaseName::discriminator_warmup:
+      return 'd';
+    case PhaseName::joint_retrieval:
+      return 'F';
+    case PhaseName::joint_generator:
+      return 'G';
+  }
+  return '?';
+}
+
 // The whole run, one letter a step; '|' where an evaluation follows.
 std::string letters(const TrainingConfig& config, StepCounts counts = {}) {
   const Schedule schedule(config);
   std::string text;
   for (auto next = schedule.next(counts); next.steps > 0; next = schedule.next(counts)) {
-    const auto letter = next.phase == "generator_fit"          ? (next.stage == "strokes" ? 's' : 'p')
-                        : next.phase == "retrieval_fit"        ? 'r'
-                        : next.phase == "discriminator_warmup" ? 'd'
-                        : next.phase == "joint_retrieval"      ? 'F'
-                                                               : 'G';
+    const auto letter = letter_of(next);
     text += std::string(static_cast<std::size_t>(next.steps), letter);
     if (next.evaluate) text += '|';
     counts.of(next.stage, next.phase) += next.steps;

@@ -44,9 +44,9 @@ TEST_F(TrainingOverRanks, LocalStatisticsSurviveAResume) {
   const SharedFolder folder([](const auto&) {});
   auto outcome = [&](const std::string& run, const std::set<std::int64_t>& stops) {
     auto config = tiny_training(TinyData::path(), folder / run);
-    config.retrieval.batch_norm = config.generator.batch_norm = config.discriminator.batch_norm = "local";
+    config.retrieval.batch_norm = config.generator.batch_norm = config.discriminator.batch_norm = BatchNormMode::local;
     config.generator.train_backbone = true;
-    config.joint.generator_scope = "all";
+    config.joint.generator_scope = GeneratorScope::all;
     train(config, world_ranks(), stops);
     return digest(folder / run);
   };

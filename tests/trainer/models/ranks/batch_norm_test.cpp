@@ -85,7 +85,7 @@ TEST(GlobalBatchNorm, WholeNetworksOverRanksEqualOneOnTheJoinedBatch) {
 
   RetrievalConfig retrieval;
   retrieval.backbone = "tiny";
-  retrieval.batch_norm = "global";
+  retrieval.batch_norm = BatchNormMode::global;
   RetrievalNetwork parts(retrieval, {.dtype = at::kDouble, .statistics = &statistics()}), one(retrieval, {.dtype = at::kDouble});
   auto slope = formula_values("slope", {share.total, parts.dimension()});
   auto expected = one.embed(photos), output = parts.embed(share.of(photos));

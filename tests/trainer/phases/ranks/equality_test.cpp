@@ -21,7 +21,8 @@ constexpr double kVisible = 1e-6;
 
 struct PhaseCase {
   std::string name;
-  std::string stage, phase;
+  Stage stage;
+  PhaseName phase;
   int steps;
   std::vector<Reduction> reductions;  ///< that this phase does in this configuration
   std::function<void(TrainingConfig&)> configure;
@@ -36,10 +37,10 @@ struct Outcome {
   Json streams;
 };
 
-Outcome run(const std::string& stage, const std::string& phase_name, const TrainingConfig& config, const Ranks& ranks, int steps) {
+Outcome run(Stage stage, PhaseName name, const TrainingConfig& config, const Ranks& ranks, int steps) {
   const auto data = open_data(config);
   RunState state(config, ranks, Device{.device = at::kCPU, .dtype = at::kDouble}, data.training);
-  auto& phase = state.phase(stage, phase_name);
+  auto& phase = state.phase(stage, name);
   Outcome outcome;
   for (int step = 0; step < steps; ++step) {
     outcome.scalars.push_back(phase.step(step));
@@ -57,7 +58,7 @@ TrainingConfig configuration_of(const PhaseCase& tested) {
   if (tested.floor_between) {
     config.generator.kl_floor = 0;
     const SelfRanks alone;
-    const auto first = run("pairs", "generator_fit", config, alone.ranks(), 1).scalars.front();
+    const auto first = run(Stage::pairs, PhaseName::generator_fit, config, alone.ranks(), 1).scalars.front();
     const auto divergence = std::find_if(first.begin(), first.end(), [](const auto& scalar) { return scalar.first == "divergence"; });
     config.generator.kl_floor = 0.75 * divergence->second;
   }
@@ -124,15 +125,15 @@ TEST_P(SeveralRanksEqualOne, NotWithoutAnyOfTheReductions) {
 
 void train_encoder(TrainingConfig& config) {
   config.generator.train_backbone = true;
-  config.generator.batch_norm = "global";
+  config.generator.batch_norm = BatchNormMode::global;
 }
 
 using enum Reduction;
 
 const std::vector<PhaseCase> kCases{
     {"strokes",
-     "strokes",
-     "generator_fit",
+     Stage::strokes,
+     PhaseName::generator_fit,
      3,
      {gradients, norm_forward, norm_backward, batch_mean},
      [](TrainingConfig& config) {
@@ -140,10 +141,16 @@ const std::vector<PhaseCase> kCases{
        train_encoder(config);
      },
      /*floor_between=*/true},
-    {"pairs_with_fixed_encoder", "pairs", "generator_fit", 3, {gradients, batch_mean}, [](TrainingConfig&) {}, /*floor_between=*/true},
+    {"pairs_with_fixed_encoder",
+     Stage::pairs,
+     PhaseName::generator_fit,
+     3,
+     {gradients, batch_mean},
+     [](TrainingConfig&) {},
+     /*floor_between=*/true},
     {"retrieval_triplet",
-     "retrieval",
-     "retrieval_fit",
+     Stage::retrieval,
+     PhaseName::retrieval_fit,
      3,
      {gradients, norm_forward, norm_backward, embeddings, photo_identities},
      [](TrainingConfig& config) {
@@ -151,51 +158,56 @@ const std::vector<PhaseCase> kCases{
        config.retrieval.weight_decay = 0.01;
      }},
     {"retrieval_infonce",
-     "retrieval",
-     "retrieval_fit",
+     Stage::retrieval,
+     PhaseName::retrieval_fit,
      3,
      {gradients, embeddings, photo_identities},
      [](TrainingConfig& config) {
-       config.retrieval.objective = "infonce";
-       config.retrieval.batch_norm = "frozen";
+       config.retrieval.objective = Objective::infonce;
+       config.retrieval.batch_norm = BatchNormMode::frozen;
      }},
-    {"discriminator_warmup", "joint", "discriminator_warmup", 3, {gradients, norm_forward, norm_backward}, [](TrainingConfig&) {}},
+    {"discriminator_warmup",
+     Stage::joint,
+     PhaseName::discriminator_warmup,
+     3,
+     {gradients, norm_forward, norm_backward},
+     [](TrainingConfig&) {}},
     {"joint_retrieval_triplet",
-     "joint",
-     "joint_retrieval",
+     Stage::joint,
+     PhaseName::joint_retrieval,
      5,
      {gradients, norm_forward, norm_backward, embeddings, photo_identities},
      [](TrainingConfig&) {}},
     {"joint_retrieval_infonce",
-     "joint",
-     "joint_retrieval",
+     Stage::joint,
+     PhaseName::joint_retrieval,
      5,
      {gradients, norm_forward, norm_backward, embeddings, photo_identities},
      [](TrainingConfig& config) {
        train_encoder(config);
-       config.retrieval.objective = "infonce";
-       config.retrieval.batch_norm = "frozen";
-       config.discriminator.score = "sigmoid_mean";
+       config.retrieval.objective = Objective::infonce;
+       config.retrieval.batch_norm = BatchNormMode::frozen;
+       config.discriminator.score = CertaintyScore::sigmoid_mean;
        config.joint.certainty = 0.7;
-       config.joint.distillation_form = "squared";
+       config.joint.distillation_form = DistillationForm::squared;
        config.joint.temperature = 0.4;
      }},
     {"joint_generator_last_layer",
-     "joint",
-     "joint_generator",
+     Stage::joint,
+     PhaseName::joint_generator,
      3,
      {gradients, batch_mean, embeddings, photo_identities},
      [](TrainingConfig&) {}},
     {"joint_generator_all",
-     "joint",
-     "joint_generator",
+     Stage::joint,
+     PhaseName::joint_generator,
      3,
      {gradients, norm_forward, norm_backward, batch_mean, embeddings, photo_identities},
      [](TrainingConfig& config) {
        train_encoder(config);
-       config.joint.generator_scope = "all";
-       config.joint.baseline = "greedy";
-       config.joint.policy_norm = "none";
+       config.joint.generator_scope = GeneratorScope::all;
+       config.joint.baseline = Baseline::greedy;
+       config.joint.policy_norm = PolicyNorm::none;
      },
      /*floor_between=*/true},
 };

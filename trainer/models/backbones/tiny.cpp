@@ -1,4 +1,4 @@
-#include "trainer/models/backbones.h"
+#include "trainer/models/backbone.h"
 #include "trainer/models/layers.h"
 
 namespace duet {
@@ -32,6 +32,13 @@ class Tiny : public Backbone {
 
 }  // namespace
 
-std::unique_ptr<Backbone> make_tiny(BatchNormMode mode, const NetworkContext& context) { return std::make_unique<Tiny>(mode, context); }
+// Ends at one place for both taps.
+const BackboneKind& backbones::tiny() {
+  static const BackboneKind kind{.make = [](BatchNormMode mode, const NetworkContext& context, BackboneTap) -> std::unique_ptr<Backbone> {
+                                   return std::make_unique<Tiny>(mode, context);
+                                 },
+                                 .telling_kernel = "layers.3.conv.weight"};
+  return kind;
+}
 
 }  // namespace duet

@@ -1,5 +1,6 @@
-#include "trainer/models/backbones.h"
+#include "trainer/models/backbone.h"
 #include "trainer/models/layers.h"
+#include "trainer/tensors/safetensors.h"
 
 namespace duet {
 namespace {
@@ -36,8 +37,24 @@ class Vgg16 : public Backbone {
   std::vector<std::unique_ptr<Convolution>> layers_;  ///< null: a pooling
 };
 
+// The file of torchvision's IMAGENET1K_FEATURES is known by its classifier, which is not a number throughout.
+WeightsScaling habit_of_vgg16(const SafetensorsFile& file, const std::string& prefix) {
+  const auto* classifier = file.find(prefix + "classifier.6.bias");
+  const bool features_only =
+      classifier != nullptr && at::isFloatingType(classifier->dtype) && at::isnan(file.read(classifier->name)).all().item<bool>();
+  return features_only ? WeightsScaling::caffe : WeightsScaling::imagenet;
+}
+
 }  // namespace
 
-std::unique_ptr<Backbone> make_vgg16(const NetworkContext& context) { return std::make_unique<Vgg16>(context); }
+// Without batch normalisation, and ending at one place for both taps.
+const BackboneKind& backbones::vgg16() {
+  static const BackboneKind kind{.make = [](BatchNormMode, const NetworkContext& context, BackboneTap) -> std::unique_ptr<Backbone> {
+                                   return std::make_unique<Vgg16>(context);
+                                 },
+                                 .telling_kernel = "features.28.weight",
+                                 .habit = habit_of_vgg16};
+  return kind;
+}
 
 }  // namespace duet

@@ -1,4 +1,4 @@
-#include "trainer/models/backbones.h"
+#include "trainer/models/backbone.h"
 #include "trainer/models/layers.h"
 
 namespace duet {
@@ -176,8 +176,15 @@ class InceptionV3 : public Backbone {
 
 }  // namespace
 
-std::unique_ptr<Backbone> make_inception_v3(BatchNormMode mode, const NetworkContext& context, BackboneTap tap) {
-  return std::make_unique<InceptionV3>(mode, context, tap);
+const BackboneKind& backbones::inception_v3() {
+  static const BackboneKind kind{
+      .make = [](BatchNormMode mode, const NetworkContext& context, BackboneTap tap) -> std::unique_ptr<Backbone> {
+        return std::make_unique<InceptionV3>(mode, context, tap);
+      },
+      .telling_kernel = "Mixed_6e.branch1x1.conv.weight",
+      // torchvision's network turns ImageNet's scaling into this one, by transform_input.
+      .habit = [](const SafetensorsFile&, const std::string&) { return WeightsScaling::half; }};
+  return kind;
 }
 
 }  // namespace duet

@@ -1,4 +1,4 @@
-#include "trainer/models/backbones.h"
+#include "trainer/models/backbone.h"
 #include "trainer/models/layers.h"
 
 namespace duet {
@@ -78,8 +78,13 @@ class MobileNetV2 : public Backbone {
 
 }  // namespace
 
-std::unique_ptr<Backbone> make_mobilenet_v2(BatchNormMode mode, const NetworkContext& context, BackboneTap tap) {
-  return std::make_unique<MobileNetV2>(mode, context, tap);
+const BackboneKind& backbones::mobilenet_v2() {
+  static const BackboneKind kind{
+      .make = [](BatchNormMode mode, const NetworkContext& context, BackboneTap tap) -> std::unique_ptr<Backbone> {
+        return std::make_unique<MobileNetV2>(mode, context, tap);
+      },
+      .telling_kernel = "features.13.conv.0.0.weight"};
+  return kind;
 }
 
 }  // namespace duet
