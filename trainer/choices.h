@@ -3,7 +3,7 @@
 
 namespace duet {
 
-// What the options of trainer/config.h choose among; Chord, Placement and Transport belong to libraries below. A new word is one more
+// What the options of trainer/settings.def choose among; Chord, Placement and Transport belong to libraries below. A new word is one more
 // enumerator: options read and list it, and the compiler names each switch that does not treat it.
 
 DUET_CHOICE(DeviceKind, cpu, cuda);

@@ -24,7 +24,7 @@ struct ConfigOption {
   std::string environment_name() const;  ///< "DUET_RUN_SEED"
 };
 
-/// All options, by section, in the order of trainer/config.h.
+/// All options, by section, in the order of trainer/settings.def.
 const std::vector<ConfigOption>& config_table();
 
 /// A configuration and where each value came from.
