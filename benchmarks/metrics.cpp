@@ -16,13 +16,19 @@ namespace {
 
 constexpr int kUpdates = 1000;  // a run: one is too short for the clock
 
+StepFigures all_quantities() {
+  StepFigures figures;
+  for (const auto& row : kQuantities) figures.emplace_back(row.quantity, 1);
+  return figures;
+}
+
 /// Everything that a joint step updates: what RunMetrics does after it, and what reducer, readers and exchanges count meanwhile.
 class Updates {
  public:
   explicit Updates(std::int64_t samples) : samples_(samples) {}
 
   void step() {
-    run_.step(planned_, ++steps_, scalars_,
+    run_.step(planned_, ++steps_, figures_,
               {.samples = 3 * samples_, .triplets = samples_, .photos = 2 * samples_, .pseudo_sketches = samples_}, 0.1, 0.001);
     for (int i = 0; i < kBuckets; ++i) {
       metrics().counter("duet_communication_bytes_total").add(1e6);
@@ -44,21 +50,7 @@ class Updates {
   std::int64_t samples_, steps_ = 0;
   RunMetrics run_{2, 1000, 0};
   PhaseSteps planned_{.stage = Stage::joint, .phase = PhaseName::joint_retrieval, .steps = 1000};
-  Scalars scalars_ = {{"total", 1},
-                      {"labelled", 1},
-                      {"pool", 1},
-                      {"distillation", 1},
-                      {"discriminator", 1},
-                      {"gradient_norm", 1},
-                      {"learning_rate", 1},
-                      {"certainty", 1},
-                      {"certainty_p10", 1},
-                      {"certainty_p50", 1},
-                      {"certainty_p90", 1},
-                      {"teacher_distance", 1},
-                      {"discriminator_gradient_norm", 1},
-                      {"discriminator_learning_rate", 1},
-                      {"drawn_steps", 1}};
+  StepFigures figures_ = all_quantities();
 };
 
 void measure(const BenchmarkOptions& options) {

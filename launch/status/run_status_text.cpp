@@ -4,11 +4,12 @@
 #include <cmath>
 
 #include "base/time.h"
+#include "monitoring/metrics/quantities.h"
 
 namespace duet {
 namespace {
 
-// Which values of a step's line are worth a glance.
+// What of a step's line is worth a glance: the losses first, then what is shown everywhere.
 std::string losses_of(const Json& line) {
   std::string text;
   const auto add = [&](const std::string& name, const Json& value) {
@@ -17,8 +18,13 @@ std::string losses_of(const Json& line) {
   if (line.contains("loss") && line["loss"].is_object()) {
     for (const auto& [name, value] : line["loss"].items()) add(name, value);
   }
-  for (const char* name : {"certainty", "reward", "gradient_norm"}) {
-    if (line.contains(name)) add(std::string(name) == "gradient_norm" ? "gradient norm" : name, line[name]);
+  for (const auto shown : {QuantityShown::everywhere, QuantityShown::in_status}) {
+    for (const auto& row : kQuantities) {
+      if (row.is_loss || row.shown != shown || !line.contains(row.name)) continue;
+      std::string words(row.name);
+      std::ranges::replace(words, '_', ' ');
+      add(words, line[row.name]);
+    }
   }
   return text;
 }

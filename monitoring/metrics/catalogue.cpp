@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
+#include "monitoring/metrics/quantities.h"
 
 namespace duet {
 namespace {
@@ -20,8 +22,31 @@ constexpr auto kGpus = MetricPlace::gpus;
 // From 1 ms to 100 s, three a decade.
 const std::vector<double> kDurations{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100};
 
-const std::vector<MetricRow>& rows() {
-  static const std::vector<MetricRow> table{
+std::vector<std::string_view> labels_of(QuantitySeries series) {
+  switch (series) {
+    case QuantitySeries::of_run:
+      return {};
+    case QuantitySeries::of_stage:
+      return {"phase", "stage"};
+    case QuantitySeries::of_own_network:
+    case QuantitySeries::of_discriminator:
+      return {"network", "phase"};
+  }
+  throw InternalError("no such series of a quantity: {}", static_cast<int>(series));
+}
+
+// What a step reports, each metric at the first quantity that sets it.
+std::vector<MetricRow> learning() {
+  std::vector<MetricRow> table;
+  for (const auto& [quantity, name, is_loss, shown, metric, chart] : kQuantities) {
+    if (metric.name.empty() || std::ranges::find(table, metric.name, &MetricRow::name) != table.end()) continue;
+    table.push_back({metric.name, kGauge, kEvery, labels_of(metric.series), metric.help});
+  }
+  return table;
+}
+
+std::vector<MetricRow> all_rows() {
+  std::vector<MetricRow> table{
       // Progress.
       {"duet_steps_total", kCounter, kEvery, {"phase", "stage"}, "Training steps done by this process."},
       {"duet_step_seconds", kHistogram, kEvery, {"phase", "stage"}, "Duration of a training step.", kDurations},
@@ -41,68 +66,61 @@ const std::vector<MetricRow>& rows() {
       {"duet_triplets_total", kCounter, kEvery, {"phase", "stage"}, "Rows of the retrieval objective: sketch, photo and negatives."},
       {"duet_photos_total", kCounter, kEvery, {"phase", "stage"}, "Photos among the samples."},
       {"duet_pseudo_sketches_total", kCounter, kEvery, {"phase", "stage"}, "Sketches that the generator drew for training."},
-      // Learning.
-      {"duet_loss", kGauge, kEvery, {"phase", "stage"}, "Loss of the last step."},
-      {"duet_loss_labelled", kGauge, kEvery, {"phase", "stage"}, "Retrieval objective on labelled pairs."},
-      {"duet_loss_pool", kGauge, kEvery, {"phase", "stage"}, "Retrieval objective on pseudo pairs, weighted by certainty."},
-      {"duet_loss_distillation", kGauge, kEvery, {"phase", "stage"}, "Distance from the teacher's relative distances."},
-      {"duet_loss_discriminator", kGauge, kEvery, {"phase", "stage"}, "Adversarial loss of the discriminator."},
-      {"duet_loss_reconstruction", kGauge, kEvery, {"phase", "stage"}, "Negative log-likelihood of the drawings, a step."},
-      {"duet_loss_divergence", kGauge, kEvery, {"phase", "stage"}, "Divergence of the latent from its prior."},
-      {"duet_learning_rate", kGauge, kEvery, {"network", "phase"}, "Learning rate of the last step."},
-      {"duet_gradient_norm", kGauge, kEvery, {"network", "phase"}, "Norm of the last step's gradient, before it was clipped."},
-      {"duet_certainty_mean", kGauge, kEvery, {}, "Mean of the discriminator's certainty over the pseudo pairs of the last step."},
-      {"duet_certainty_p10", kGauge, kEvery, {}, "Its first decile."},
-      {"duet_certainty_p50", kGauge, kEvery, {}, "Its median."},
-      {"duet_certainty_p90", kGauge, kEvery, {}, "Its last decile."},
-      {"duet_reward", kGauge, kEvery, {}, "Mean reward of the drawings of the last policy step."},
-      {"duet_teacher_distance", kGauge, kEvery, {}, "Mean distance of sketch and photo under the frozen teacher."},
-      {"duet_decode_steps", kGauge, kEvery, {}, "Mean length of the last drawings, in offsets."},
-      {"duet_skipped_steps_total", kCounter, kEvery, {"network", "phase"}, "Updates left out because a gradient was not finite."},
-      // Communication.
-      {"duet_communication_seconds_total", kCounter, kEvery, {}, "Time that buckets of gradients were under way."},
-      {"duet_communication_exposed_seconds_total", kCounter, kEvery, {}, "Of that, what the backward pass did not hide."},
-      {"duet_communication_bytes_total", kCounter, kEvery, {}, "Bytes of gradients sent."},
-      {"duet_communication_wait_seconds_total",
-       kCounter,
-       kEvery,
-       {},
-       "Time this rank stood still in collectives of all kinds. The rank that the others wait for has the least."},
-      // Data.
-      {"duet_data_wait_seconds_total", kCounter, kEvery, {"phase", "stage"}, "Time this rank waited for decoded samples."},
-      {"duet_photos_read_total", kCounter, kEvery, {}, "Photos read from stores."},
-      {"duet_read_bytes_total", kCounter, kEvery, {}, "Bytes of photos and sketches read from stores."},
-      {"duet_quarantined_samples_total", kCounter, kEvery, {}, "Samples that could not be read and were replaced."},
-      // Checkpoints.
-      {"duet_checkpoints_total", kCounter, kZero, {}, "Checkpoints written by this process."},
-      {"duet_checkpoint_failures_total", kCounter, kZero, {}, "Checkpoints that could not be written."},
-      {"duet_checkpoint_stall_seconds", kHistogram, kZero, {}, "How long training stood still for a checkpoint.", kDurations},
-      {"duet_checkpoint_write_seconds", kHistogram, kZero, {}, "How long a checkpoint took to be written and verified.", kDurations},
-      {"duet_checkpoint_time_seconds", kGauge, kZero, {}, "When the last good checkpoint was written, in seconds since 1970."},
-      {"duet_checkpoint_step", kGauge, kZero, {}, "Its step."},
-      {"duet_checkpoint_bytes", kGauge, kZero, {}, "Its size."},
-      // Pool.
-      {"duet_pool_generation", kGauge, kEvery, {}, "Generation of the pool that this rank reads."},
-      {"duet_pool_newest_generation", kGauge, kZero, {}, "Newest generation on disk."},
-      {"duet_pool_photos", kGauge, kEvery, {}, "Photos of the generation that is read."},
-      {"duet_pool_excluded_photos", kGauge, kEvery, {}, "Of these, left out because they look like a held-out photo."},
-      // Memory.
-      {"duet_resident_memory_bytes", kGauge, kEvery, {}, "Main memory that this process holds."},
-      {"duet_cache_bytes", kGauge, kEvery, {}, "Of that, features of networks that do not change."},
-      {"duet_gpu_memory_bytes", kGauge, kGpus, {}, "Memory in use on this rank's GPU, by whichever process."},
-      // Evaluation.
-      {"duet_evaluation_acc_at_1_ratio", kGauge, kZero, {"network", "stage"}, "Validation queries whose photo is found first, 0 to 1."},
-      {"duet_evaluation_acc_at_5_ratio", kGauge, kZero, {"network", "stage"}, "… among the first five."},
-      {"duet_evaluation_acc_at_10_ratio", kGauge, kZero, {"network", "stage"}, "… among the first ten."},
-      {"duet_evaluation_mean_rank_percentile_ratio",
-       kGauge,
-       kZero,
-       {"network", "stage"},
-       "Share of the gallery behind the true photo, mean over queries, 0 to 1."},
-      {"duet_generator_acc_at_1_ratio", kGauge, kZero, {"stage"}, "The same of sketches that the generator drew of validation photos."},
-      {"duet_generator_acc_at_10_ratio", kGauge, kZero, {"stage"}, "… among the first ten."},
-      {"duet_generator_mean_rank_percentile_ratio", kGauge, kZero, {"stage"}, "… mean rank percentile."},
   };
+  std::ranges::move(learning(), std::back_inserter(table));
+  table.insert(
+      table.end(),
+      {
+          {"duet_skipped_steps_total", kCounter, kEvery, {"network", "phase"}, "Updates left out because a gradient was not finite."},
+          // Communication.
+          {"duet_communication_seconds_total", kCounter, kEvery, {}, "Time that buckets of gradients were under way."},
+          {"duet_communication_exposed_seconds_total", kCounter, kEvery, {}, "Of that, what the backward pass did not hide."},
+          {"duet_communication_bytes_total", kCounter, kEvery, {}, "Bytes of gradients sent."},
+          {"duet_communication_wait_seconds_total",
+           kCounter,
+           kEvery,
+           {},
+           "Time this rank stood still in collectives of all kinds. The rank that the others wait for has the least."},
+          // Data.
+          {"duet_data_wait_seconds_total", kCounter, kEvery, {"phase", "stage"}, "Time this rank waited for decoded samples."},
+          {"duet_photos_read_total", kCounter, kEvery, {}, "Photos read from stores."},
+          {"duet_read_bytes_total", kCounter, kEvery, {}, "Bytes of photos and sketches read from stores."},
+          {"duet_quarantined_samples_total", kCounter, kEvery, {}, "Samples that could not be read and were replaced."},
+          // Checkpoints.
+          {"duet_checkpoints_total", kCounter, kZero, {}, "Checkpoints written by this process."},
+          {"duet_checkpoint_failures_total", kCounter, kZero, {}, "Checkpoints that could not be written."},
+          {"duet_checkpoint_stall_seconds", kHistogram, kZero, {}, "How long training stood still for a checkpoint.", kDurations},
+          {"duet_checkpoint_write_seconds", kHistogram, kZero, {}, "How long a checkpoint took to be written and verified.", kDurations},
+          {"duet_checkpoint_time_seconds", kGauge, kZero, {}, "When the last good checkpoint was written, in seconds since 1970."},
+          {"duet_checkpoint_step", kGauge, kZero, {}, "Its step."},
+          {"duet_checkpoint_bytes", kGauge, kZero, {}, "Its size."},
+          // Pool.
+          {"duet_pool_generation", kGauge, kEvery, {}, "Generation of the pool that this rank reads."},
+          {"duet_pool_newest_generation", kGauge, kZero, {}, "Newest generation on disk."},
+          {"duet_pool_photos", kGauge, kEvery, {}, "Photos of the generation that is read."},
+          {"duet_pool_excluded_photos", kGauge, kEvery, {}, "Of these, left out because they look like a held-out photo."},
+          // Memory.
+          {"duet_resident_memory_bytes", kGauge, kEvery, {}, "Main memory that this process holds."},
+          {"duet_cache_bytes", kGauge, kEvery, {}, "Of that, features of networks that do not change."},
+          {"duet_gpu_memory_bytes", kGauge, kGpus, {}, "Memory in use on this rank's GPU, by whichever process."},
+          // Evaluation.
+          {"duet_evaluation_acc_at_1_ratio", kGauge, kZero, {"network", "stage"}, "Validation queries whose photo is found first, 0 to 1."},
+          {"duet_evaluation_acc_at_5_ratio", kGauge, kZero, {"network", "stage"}, "… among the first five."},
+          {"duet_evaluation_acc_at_10_ratio", kGauge, kZero, {"network", "stage"}, "… among the first ten."},
+          {"duet_evaluation_mean_rank_percentile_ratio",
+           kGauge,
+           kZero,
+           {"network", "stage"},
+           "Share of the gallery behind the true photo, mean over queries, 0 to 1."},
+          {"duet_generator_acc_at_1_ratio", kGauge, kZero, {"stage"}, "The same of sketches that the generator drew of validation photos."},
+          {"duet_generator_acc_at_10_ratio", kGauge, kZero, {"stage"}, "… among the first ten."},
+          {"duet_generator_mean_rank_percentile_ratio", kGauge, kZero, {"stage"}, "… mean rank percentile."},
+      });
+  return table;
+}
+
+const std::vector<MetricRow>& rows() {
+  static const auto table = all_rows();
   return table;
 }
 

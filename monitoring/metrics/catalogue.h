@@ -22,7 +22,7 @@ struct MetricRow {
 };
 
 /// Every metric there is: the registry knows no others, docs/monitoring.md shows the table, and a test sees each of them move in a real
-/// training. Counters are the rank's share, so that their sum over ranks is the run's; gauges of a step are the value over all ranks.
+/// training. Those of what a step reports come from the table of quantities (quantities.h). Counters are the rank's share, so that their sum over ranks is the run's; gauges of a step are the value over all ranks.
 std::span<const MetricRow> metric_catalogue();
 
 /// Throws InternalError when there is no metric of that name.

@@ -1,7 +1,6 @@
 #include "trainer/loop/run_log.h"
 
 #include <cmath>
-#include <set>
 
 #include "base/error.h"
 #include "base/host.h"
@@ -16,14 +15,6 @@
 
 namespace duet {
 namespace {
-
-// The others stand beside "loss" in a line of metrics.jsonl.
-bool is_loss(const std::string& name) {
-  static const std::set<std::string> losses{"total", "labelled", "pool", "distillation", "discriminator", "reconstruction", "divergence"};
-  return losses.contains(name);
-}
-
-bool is_shown(const std::string& name) { return is_loss(name) || name == "certainty" || name == "reward"; }
 
 std::int64_t starts_in(const std::filesystem::path& rank_log) {
   std::int64_t starts = 0;
@@ -133,9 +124,9 @@ bool RunLog::is_logged(const PhaseSteps& planned, const StepCounts& counts) cons
          (planned.phase == PhaseName::joint_generator && done % config_.joint.generator_steps == 0);
 }
 
-void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
-                  double wait_seconds) {
-  metrics_.step(planned, counts.total(), scalars, samples, seconds, wait_seconds);
+void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const StepFigures& figures, const StepSamples& samples,
+                  double seconds, double wait_seconds) {
+  metrics_.step(planned, counts.total(), figures, samples, seconds, wait_seconds);
   status([&](Json& status) {
     ready_ = true;
     status["stage"] = to_word(shown_stage(planned));
@@ -144,7 +135,7 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
     status["total_step"] = counts.total();
     status["step_seconds"] = seconds;
     auto& values = status["values"] = Json::object();
-    for (const auto& [name, value] : scalars) values[name] = std::isfinite(value) ? Json(value) : Json();
+    for (const auto& [quantity, value] : figures) values[row_of(quantity).name] = std::isfinite(value) ? Json(value) : Json();
     if (progress_ && progress_->rate() > 0) {
       status["steps_per_second"] = progress_->rate();
       status["stage_seconds_left"] = progress_->seconds_left();
@@ -153,8 +144,8 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
   if (rank_ != 0) return;
   if (window_phase_ != planned.phase) window_.clear();
   window_phase_ = planned.phase;
-  for (const auto& [name, value] : scalars) {
-    auto& [sum, count] = window_[name];
+  for (const auto& [quantity, value] : figures) {
+    auto& [sum, count] = window_[quantity];
     sum += value;
     ++count;
   }
@@ -164,9 +155,9 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
               {"step", stage_step(planned, counts)},
               {"total_step", counts.total()}};
     Json loss = Json::object();
-    for (const auto& [name, entry] : window_) {
-      const double mean = entry.first / static_cast<double>(entry.second);
-      (is_loss(name) ? loss[name] : line[name]) = mean;
+    for (const auto& [quantity, entry] : window_) {
+      const auto& row = row_of(quantity);
+      (row.is_loss ? loss : line)[row.name] = entry.first / static_cast<double>(entry.second);
     }
     line["loss"] = std::move(loss);
     line["step_seconds"] = seconds;
@@ -174,10 +165,10 @@ void RunLog::step(const PhaseSteps& planned, const StepCounts& counts, const Sca
     metrics_log_->write(std::move(line));
     window_.clear();
   }
-  show(planned, counts, scalars);
+  show(planned, counts, figures);
 }
 
-void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars) {
+void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const StepFigures& figures) {
   const bool warmup = planned.phase == PhaseName::discriminator_warmup;
   const auto stage = shown_stage(planned);
   const auto done = stage_step(planned, counts);
@@ -188,9 +179,10 @@ void RunLog::show(const PhaseSteps& planned, const StepCounts& counts, const Sca
     progress_stage_ = stage;
   }
   std::string details;
-  for (const auto& [name, value] : scalars) {
-    if (!is_shown(name)) continue;
-    details += fmt::format("{}{} {:.3g}", details.empty() ? "" : ", ", name == "total" ? "loss" : name, value);
+  for (const auto& [quantity, value] : figures) {
+    const auto& row = row_of(quantity);
+    if (row.shown != QuantityShown::everywhere) continue;
+    details += fmt::format("{}{} {:.3g}", details.empty() ? "" : ", ", quantity == Quantity::total ? "loss" : row.name, value);
   }
   progress_->update(done, details);
 }

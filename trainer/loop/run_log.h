@@ -29,8 +29,8 @@ class RunLog {
   /// Whether step(), after so many steps, writes a line of metrics.jsonl.
   bool is_logged(const PhaseSteps& planned, const StepCounts& counts) const;
 
-  /// After each step. `scalars`: global values (already summed over ranks). `seconds`: of the step.
-  void step(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars, const StepSamples& samples, double seconds,
+  /// After each step. `seconds`: of the step.
+  void step(const PhaseSteps& planned, const StepCounts& counts, const StepFigures& figures, const StepSamples& samples, double seconds,
             double wait_seconds);
   void directive(const Directive& directive, std::int64_t newest_generation);
   /// The generation of the pool that is read from now on.
@@ -54,7 +54,7 @@ class RunLog {
  private:
   void push() const;
   void status(const std::function<void(Json&)>& change);
-  void show(const PhaseSteps& planned, const StepCounts& counts, const Scalars& scalars);
+  void show(const PhaseSteps& planned, const StepCounts& counts, const StepFigures& figures);
 
   const TrainingConfig& config_;
   int rank_;
@@ -64,7 +64,10 @@ class RunLog {
   bool published_ = false;
   std::unique_ptr<Progress> progress_;
   std::optional<ShownStage> progress_stage_;
-  std::map<std::string, std::pair<double, std::int64_t>> window_;  ///< sums since the last line, by name
+  struct ByName {
+    bool operator()(Quantity a, Quantity b) const { return row_of(a).name < row_of(b).name; }
+  };
+  std::map<Quantity, std::pair<double, std::int64_t>, ByName> window_;  ///< sums since the last line
   std::optional<PhaseName> window_phase_;
   std::mutex mutex_;
   Json status_ = Json::object();

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cmath>
 #include <fstream>
 #include <optional>
@@ -18,35 +17,6 @@ enum class StopReason { running = 0, complete = 1, requested = 2, error = 3 };
 
 void set_stop_reason(StopReason reason) { metrics().gauge("duet_stop_reason").set(static_cast<double>(reason)); }
 
-enum class Labels { none, phase_and_stage, own_network, discriminator };
-
-struct ScalarMetric {
-  const char* scalar;
-  const char* metric;
-  Labels labels;
-};
-
-constexpr ScalarMetric kScalarMetrics[] = {
-    {"total", "duet_loss", Labels::phase_and_stage},
-    {"labelled", "duet_loss_labelled", Labels::phase_and_stage},
-    {"pool", "duet_loss_pool", Labels::phase_and_stage},
-    {"distillation", "duet_loss_distillation", Labels::phase_and_stage},
-    {"discriminator", "duet_loss_discriminator", Labels::phase_and_stage},
-    {"reconstruction", "duet_loss_reconstruction", Labels::phase_and_stage},
-    {"divergence", "duet_loss_divergence", Labels::phase_and_stage},
-    {"gradient_norm", "duet_gradient_norm", Labels::own_network},
-    {"discriminator_gradient_norm", "duet_gradient_norm", Labels::discriminator},
-    {"learning_rate", "duet_learning_rate", Labels::own_network},
-    {"discriminator_learning_rate", "duet_learning_rate", Labels::discriminator},
-    {"certainty", "duet_certainty_mean", Labels::none},
-    {"certainty_p10", "duet_certainty_p10", Labels::none},
-    {"certainty_p50", "duet_certainty_p50", Labels::none},
-    {"certainty_p90", "duet_certainty_p90", Labels::none},
-    {"reward", "duet_reward", Labels::none},
-    {"teacher_distance", "duet_teacher_distance", Labels::none},
-    {"drawn_steps", "duet_decode_steps", Labels::none},
-};
-
 std::string network_of(PhaseName phase) {
   switch (phase) {
     case PhaseName::generator_fit:
@@ -61,19 +31,21 @@ std::string network_of(PhaseName phase) {
   throw InternalError("no phase {}", static_cast<int>(phase));
 }
 
-MetricLabels labels_of(Labels labels, const PhaseSteps& planned) {
-  switch (labels) {
-    case Labels::none:
+MetricLabels labels_of(QuantitySeries series, const PhaseSteps& planned) {
+  switch (series) {
+    case QuantitySeries::of_run:
       return {};
-    case Labels::phase_and_stage:
+    case QuantitySeries::of_stage:
       return {.phase = to_word(planned.phase), .stage = to_word(planned.stage)};
-    case Labels::own_network:
+    case QuantitySeries::of_own_network:
       return {.phase = to_word(planned.phase), .network = network_of(planned.phase)};
-    case Labels::discriminator:
+    case QuantitySeries::of_discriminator:
       return {.phase = to_word(planned.phase), .network = "discriminator"};
   }
   return {};
 }
+
+bool is_norm(Quantity quantity) { return quantity == Quantity::gradient_norm || quantity == Quantity::discriminator_gradient_norm; }
 
 double resident_bytes() {
   std::ifstream statm("/proc/self/statm");
@@ -99,7 +71,7 @@ RunMetrics::RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t resta
     metrics().counter(name);
 }
 
-void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples,
+void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const StepFigures& figures, const StepSamples& samples,
                       double seconds, double wait_seconds) {
   const MetricLabels labels{.phase = to_word(planned.phase), .stage = to_word(planned.stage)};
   if (active_.phase != labels.phase || active_.stage != labels.stage) {
@@ -120,12 +92,12 @@ void RunMetrics::step(const PhaseSteps& planned, std::int64_t total_steps, const
   for (const auto& [name, count] : counts) {
     if (count > 0) metrics().counter(name, labels).add(static_cast<double>(count) / ranks_);
   }
-  for (const auto& [name, value] : scalars) {
-    const auto* found = std::ranges::find(kScalarMetrics, name, [](const ScalarMetric& metric) { return std::string(metric.scalar); });
-    if (found == std::end(kScalarMetrics)) continue;
-    const auto its = labels_of(found->labels, planned);
-    metrics().gauge(found->metric, its).set(value);
-    if (name.ends_with("gradient_norm") && !std::isfinite(value)) metrics().counter("duet_skipped_steps_total", its).add();
+  for (const auto& [quantity, value] : figures) {
+    const auto& metric = row_of(quantity).metric;
+    if (metric.name.empty()) continue;
+    const auto its = labels_of(metric.series, planned);
+    metrics().gauge(std::string(metric.name), its).set(value);
+    if (is_norm(quantity) && !std::isfinite(value)) metrics().counter("duet_skipped_steps_total", its).add();
   }
 }
 

@@ -17,9 +17,8 @@ class RunMetrics {
   /// `planned_steps`: of the whole run; `restarts`: earlier starts of it.
   RunMetrics(int ranks, std::int64_t planned_steps, std::int64_t restarts);
 
-  /// After each step. `scalars`: values over all ranks; those that the catalogue has no metric for are passed over. `samples`: of all
-  /// ranks. Durations: of this rank.
-  void step(const PhaseSteps& planned, std::int64_t total_steps, const Scalars& scalars, const StepSamples& samples, double seconds,
+  /// After each step. `samples`: of all ranks. Durations: of this rank.
+  void step(const PhaseSteps& planned, std::int64_t total_steps, const StepFigures& figures, const StepSamples& samples, double seconds,
             double wait_seconds);
   /// After each. `newest_generation`: of the pool; negative: not known.
   void directive(std::int64_t newest_generation);

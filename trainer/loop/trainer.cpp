@@ -236,19 +236,19 @@ struct Trainer::Impl : DirectiveSource {
     for (std::int64_t step = 0; step < directive.steps; ++step) {
       trace.before_step(state.counts.total() + 1);
       const Stopwatch watch;
-      Scalars scalars;
+      StepFigures figures;
       bool stop = false;
       {
         TraceSpan span(directive.phase.c_str(), SpanKind::step);
         span.with("stage", directive.stage).with("step", state.counts.total() + 1);
-        scalars = phase.step(done);
+        const auto report = phase.step(done);
         ++done;
         if (options.after_step) options.after_step(state.counts.total());
-        stop = agree(scalars);
+        stop = agree(report, figures);
         if (log->is_logged(planned, state.counts) || since_ownership.seconds() > kOwnershipSeconds) require_ownership();
       }
       if (options.gpu_memory_bytes) metrics().gauge("duet_gpu_memory_bytes").set(static_cast<double>(options.gpu_memory_bytes()));
-      log->step(planned, state.counts, scalars, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
+      log->step(planned, state.counts, figures, phase.samples_per_step(), watch.seconds(), state.streams.take_wait_seconds());
       for (const auto& bad : state.streams.take_bad_samples()) log->bad_sample(bad);
       if (stop && step + 1 < directive.steps) {
         stop_text = agreed_stop_reason(ranks.control);
@@ -259,14 +259,13 @@ struct Trainer::Impl : DirectiveSource {
     return true;
   }
 
-  /// One small reduction a step: the scalars' shares become global values, and one rank's wish to stop everybody's.
-  bool agree(Scalars& scalars) {
-    std::vector<double> values;
-    for (const auto& [name, value] : scalars) values.push_back(value);
-    values.push_back(stop_requested() ? 1 : 0);
-    ranks.statistics.all_reduce(std::span(values));
-    for (std::size_t i = 0; i < scalars.size(); ++i) scalars[i].second = values[i];
-    return values.back() > 0;
+  /// One small reduction a step: the report's shares become figures over all ranks, and one rank's wish to stop everybody's.
+  bool agree(const StepReport& report, StepFigures& figures) {
+    auto sums = report.shares();
+    sums.push_back(stop_requested() ? 1 : 0);
+    ranks.statistics.all_reduce(std::span(sums));
+    figures = report.over_ranks(sums);
+    return sums.back() > 0;
   }
 
   void evaluate(Stage stage) {

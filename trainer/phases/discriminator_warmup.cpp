@@ -5,8 +5,8 @@
 
 namespace duet {
 
-Scalars train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
-                            const Tensor& generated_photos, const Tensor& generated_rasters) {
+StepReport train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
+                               const Tensor& generated_photos, const Tensor& generated_rasters) {
   const auto ranks = context.ranks.size();
   const auto human = human_photos.size(0), generated = generated_photos.size(0);
   Tensor loss;
@@ -18,13 +18,16 @@ Scalars train_discriminator(const PhaseContext& context, Learner& learner, const
   }
   const auto rate = context.config.discriminator.learning_rate;
   const auto norm = learner.apply(loss, rate);
-  return {
-      {"discriminator", loss.item<double>()}, {"discriminator_gradient_norm", norm / ranks}, {"discriminator_learning_rate", rate / ranks}};
+  StepReport report;
+  report.share(Quantity::discriminator, loss.item<double>());
+  report.same(Quantity::discriminator_gradient_norm, norm);
+  report.same(Quantity::discriminator_learning_rate, rate);
+  return report;
 }
 
 DiscriminatorWarmup::DiscriminatorWarmup(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
 
-Scalars DiscriminatorWarmup::step(std::int64_t done) {
+StepReport DiscriminatorWarmup::step(std::int64_t done) {
   const auto side = context_.config.data.image_side;
   const auto device = context_.device.device;
   const auto pairs = context_.streams.next(StreamName::warmup_pairs);

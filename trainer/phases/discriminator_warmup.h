@@ -10,7 +10,7 @@ class DiscriminatorWarmup : public Phase {
  public:
   DiscriminatorWarmup(const PhaseContext& context, Learner& learner);
 
-  Scalars step(std::int64_t done) override;
+  StepReport step(std::int64_t done) override;
   StepSamples samples_per_step() const override {
     const auto& joint = context_.config.joint;
     const auto photos = joint.labelled_batch + joint.pool_batch;
@@ -22,8 +22,8 @@ class DiscriminatorWarmup : public Phase {
   Learner& learner_;
 };
 
-/// One step of D on these pairs (paper Eq. 5): one forward pass over all. Returns what a step reports of it, as the rank's share.
-Scalars train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
-                            const Tensor& generated_photos, const Tensor& generated_rasters);
+/// One step of D on these pairs (paper Eq. 5): one forward pass over all. Returns what a step reports of it.
+StepReport train_discriminator(const PhaseContext& context, Learner& learner, const Tensor& human_photos, const Tensor& human_rasters,
+                               const Tensor& generated_photos, const Tensor& generated_rasters);
 
 }  // namespace duet

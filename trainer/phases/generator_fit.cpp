@@ -9,7 +9,7 @@ namespace duet {
 GeneratorFit::GeneratorFit(const PhaseContext& context, StreamName stream, Learner& learner)
     : context_(context), stream_(stream), learner_(learner) {}
 
-Scalars GeneratorFit::step(std::int64_t done) {
+StepReport GeneratorFit::step(std::int64_t done) {
   const auto& config = context_.config.generator;
   auto& generator = *context_.networks.generator;
   const auto batch = context_.streams.next(stream_);
@@ -38,13 +38,13 @@ Scalars GeneratorFit::step(std::int64_t done) {
   const auto rate = generator_learning_rate(config, done);
   const auto norm = learner_.apply(loss, rate);
 
-  const auto size = static_cast<double>(global.size);
-  const auto ranks = static_cast<double>(context_.ranks.size());
-  return {{"total", loss.item<double>()},
-          {"reconstruction", reconstruction.sum().item<double>() / size},
-          {"divergence", global.mean_divergence / ranks},
-          {"gradient_norm", norm / ranks},
-          {"learning_rate", rate / ranks}};
+  StepReport report;
+  report.share(Quantity::total, loss.item<double>());
+  report.share(Quantity::reconstruction, reconstruction.sum().item<double>() / static_cast<double>(global.size));
+  report.same(Quantity::divergence, global.mean_divergence);
+  report.same(Quantity::gradient_norm, norm);
+  report.same(Quantity::learning_rate, rate);
+  return report;
 }
 
 }  // namespace duet

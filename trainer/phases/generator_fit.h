@@ -12,7 +12,7 @@ class GeneratorFit : public Phase {
   /// `stream`: strokes or generator_pairs. `learner`: of generator.trained_parameters().
   GeneratorFit(const PhaseContext& context, StreamName stream, Learner& learner);
 
-  Scalars step(std::int64_t done) override;
+  StepReport step(std::int64_t done) override;
   StepSamples samples_per_step() const override {
     const auto batch = context_.config.generator.batch;
     return {.samples = batch, .photos = batch};

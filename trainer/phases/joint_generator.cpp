@@ -53,7 +53,7 @@ JointGenerator::Photos JointGenerator::next_photos(std::int64_t done) {
   return photos;
 }
 
-Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const {
+Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done, StepReport& report) const {
   const auto& config = context_.config;
   auto& generator = *context_.networks.generator;
   const bool last_layer = config.joint.generator_scope == GeneratorScope::last_layer;
@@ -78,7 +78,7 @@ Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done,
       .size = config.joint.generator_batch, .divergence_weight = config.generator.kl_weight, .divergence_floor = config.generator.kl_floor};
   global.mean_divergence = context_.ranks.statistics.all_reduce(divergence.sum().item<double>()) / static_cast<double>(global.size);
   const auto loss = vae_loss(reconstruction, divergence, global);
-  scalars.emplace_back("reconstruction", reconstruction.sum().item<double>() / static_cast<double>(global.size));
+  report.share(Quantity::reconstruction, reconstruction.sum().item<double>() / static_cast<double>(global.size));
   return config.joint.vae * loss;
 }
 
@@ -108,7 +108,7 @@ Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std:
   return reward;
 }
 
-Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars) {
+Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, StepReport& report) {
   const auto& config = context_.config;
   auto& generator = *context_.networks.generator;
   const auto map = photos.map.detach();
@@ -137,22 +137,22 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Scal
   const PolicyOptions options{.weight = config.joint.policy,
                               .steps = config.joint.policy_norm == PolicyNorm::max ? static_cast<double>(config.generator.max_steps) : 1.0,
                               .batch = static_cast<std::int64_t>(global)};
-  scalars.emplace_back("reward", mean_reward / context_.ranks.size());
-  scalars.emplace_back("drawn_steps", drawing.length.sum().item<double>() / global);
+  report.same(Quantity::reward, mean_reward);
+  report.share(Quantity::drawn_steps, drawing.length.sum().item<double>() / global);
   return policy_gradient_loss(likelihood, reward, baseline, options);
 }
 
-Scalars JointGenerator::step(std::int64_t done) {
+StepReport JointGenerator::step(std::int64_t done) {
   const auto& joint = context_.config.joint;
   const auto photos = next_photos(done);
-  Scalars scalars;
+  StepReport report;
   std::vector<LearnerLoss> losses;
-  if (joint.policy > 0) losses.push_back({.loss = policy_loss(photos, done, scalars), .part = kPolicyPart});
-  if (joint.vae > 0) losses.push_back({.loss = variational_loss(photos, done, scalars)});
+  if (joint.policy > 0) losses.push_back({.loss = policy_loss(photos, done, report), .part = kPolicyPart});
+  if (joint.vae > 0) losses.push_back({.loss = variational_loss(photos, done, report)});
   const auto norm = learner_.apply(losses, joint.generator_learning_rate);
-  scalars.emplace_back("gradient_norm", norm / context_.ranks.size());
-  scalars.emplace_back("learning_rate", joint.generator_learning_rate / context_.ranks.size());
-  return scalars;
+  report.same(Quantity::gradient_norm, norm);
+  report.same(Quantity::learning_rate, joint.generator_learning_rate);
+  return report;
 }
 
 }  // namespace duet

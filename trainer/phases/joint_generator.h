@@ -17,7 +17,7 @@ class JointGenerator : public Phase {
   /// `learner`: of output_parameters() (last_layer) or trained_parameters() (all), with that part, each loss's gradients clipped.
   JointGenerator(const PhaseContext& context, Learner& learner);
 
-  Scalars step(std::int64_t done) override;
+  StepReport step(std::int64_t done) override;
   StepSamples samples_per_step() const override;
 
   /// The reward's running mean, and the order of the policy's sums.
@@ -33,9 +33,9 @@ class JointGenerator : public Phase {
   };
 
   Photos next_photos(std::int64_t done);
-  Tensor variational_loss(const Photos& photos, std::int64_t done, Scalars& scalars) const;
+  Tensor variational_loss(const Photos& photos, std::int64_t done, StepReport& report) const;
   Tensor rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const;
-  Tensor policy_loss(const Photos& photos, std::int64_t done, Scalars& scalars);
+  Tensor policy_loss(const Photos& photos, std::int64_t done, StepReport& report);
 
   PhaseContext context_;
   Learner& learner_;

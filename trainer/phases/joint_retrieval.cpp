@@ -69,7 +69,7 @@ Tensor JointRetrieval::teacher_distance_pool(const PoolBatch& pool) const {
       sketch, teacher_embeddings(context_, CacheSource::pool_photo_teacher, pool.plain.photo, pool.plain.flipped, pool.plain_photos));
 }
 
-Scalars JointRetrieval::step(std::int64_t done) {
+StepReport JointRetrieval::step(std::int64_t done) {
   const auto& config = context_.config;
   const auto& joint = config.joint;
   auto& networks = context_.networks;
@@ -141,32 +141,32 @@ Scalars JointRetrieval::step(std::int64_t done) {
     if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
     const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), joint.distillation_form);
     drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
-    teacher_distance = teacher.mean().item<double>() / ranks;
+    teacher_distance = teacher.mean().item<double>() / ranks;  // of as many pairs on every rank
     loss = loss + joint.distillation * drift;
   }
   const auto norm = retrieval_.apply(loss, joint.learning_rate);
   if (networks.average) networks.average->update(*networks.retrieval);
 
-  Scalars scalars{{"labelled", labelled_loss.item<double>() / ranks}};
-  if (pool) scalars.emplace_back("pool", pool_loss.item<double>() / ranks);
+  StepReport report;
+  report.same(Quantity::labelled, labelled_loss.item<double>());
+  if (pool) report.same(Quantity::pool, pool_loss.item<double>());
   if (with_teacher) {
-    scalars.emplace_back("distillation", drift.item<double>());
-    scalars.emplace_back("teacher_distance", teacher_distance);
+    report.share(Quantity::distillation, drift.item<double>());
+    report.share(Quantity::teacher_distance, teacher_distance);
   }
   if (certainty.defined()) {
     const auto all = all_gather_rows(certainty, context_.ranks.data).to(at::kDouble).cpu();
-    scalars.emplace_back("certainty", all.mean().item<double>() / ranks);
-    for (const auto& [name, share] : {std::pair{"certainty_p10", 0.1}, {"certainty_p50", 0.5}, {"certainty_p90", 0.9}})
-      scalars.emplace_back(name, all.quantile(share).item<double>() / ranks);
+    report.same(Quantity::certainty, all.mean().item<double>());
+    report.same(Quantity::certainty_p10, all.quantile(0.1).item<double>());
+    report.same(Quantity::certainty_p50, all.quantile(0.5).item<double>());
+    report.same(Quantity::certainty_p90, all.quantile(0.9).item<double>());
   }
-  scalars.emplace_back("gradient_norm", norm / ranks);
-  scalars.emplace_back("learning_rate", joint.learning_rate / ranks);
+  report.same(Quantity::gradient_norm, norm);
+  report.same(Quantity::learning_rate, joint.learning_rate);
   if (discriminator_ != nullptr) {
-    const auto trained =
-        train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, drawn->plain_photos, drawn->plain_rasters);
-    scalars.insert(scalars.end(), trained.begin(), trained.end());
+    report.append(train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, drawn->plain_photos, drawn->plain_rasters));
   }
-  return scalars;
+  return report;
 }
 
 }  // namespace duet

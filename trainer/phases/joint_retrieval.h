@@ -16,7 +16,7 @@ class JointRetrieval : public Phase {
   /// `discriminator`: null when no term needs D.
   JointRetrieval(const PhaseContext& context, Learner& retrieval, Learner* discriminator);
 
-  Scalars step(std::int64_t done) override;
+  StepReport step(std::int64_t done) override;
   StepSamples samples_per_step() const override;
 
   Json place() const override { return block_place_; }

@@ -1,16 +1,10 @@
 #pragma once
 #include <cstdint>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "base/json.h"
+#include "trainer/phases/step_report.h"
 
 namespace duet {
-
-/// What a step reports, by name. Values are the rank's share: added over ranks they are the global figure. Names and order are the same on
-/// all ranks and in all steps of a phase.
-using Scalars = std::vector<std::pair<std::string, double>>;
 
 /// What passes the networks in a step, over all ranks.
 struct StepSamples {
@@ -26,7 +20,7 @@ class Phase {
   virtual ~Phase() = default;
 
   /// Collective. `done`: steps of this phase in this stage so far; equal on all ranks. Throws NumericalError when the step is not finite.
-  virtual Scalars step(std::int64_t done) = 0;
+  virtual StepReport step(std::int64_t done) = 0;
 
   /// Of one global step. For rates.
   virtual StepSamples samples_per_step() const = 0;

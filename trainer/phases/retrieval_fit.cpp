@@ -11,7 +11,7 @@ double retrieval_learning_rate(const RetrievalConfig& config, std::int64_t done)
 
 RetrievalFit::RetrievalFit(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
 
-Scalars RetrievalFit::step(std::int64_t done) {
+StepReport RetrievalFit::step(std::int64_t done) {
   const auto& config = context_.config;
   auto& networks = context_.networks;
   const auto batch = context_.streams.next(StreamName::retrieval);
@@ -28,8 +28,11 @@ Scalars RetrievalFit::step(std::int64_t done) {
   const auto rate = retrieval_learning_rate(config.retrieval, done);
   const auto norm = learner_.apply(loss, rate);
   if (networks.average) networks.average->update(*networks.retrieval);
-  const auto ranks = static_cast<double>(context_.ranks.size());
-  return {{"total", loss.item<double>() / ranks}, {"gradient_norm", norm / ranks}, {"learning_rate", rate / ranks}};
+  StepReport report;
+  report.same(Quantity::total, loss.item<double>());
+  report.same(Quantity::gradient_norm, norm);
+  report.same(Quantity::learning_rate, rate);
+  return report;
 }
 
 }  // namespace duet

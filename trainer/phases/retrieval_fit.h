@@ -10,7 +10,7 @@ class RetrievalFit : public Phase {
  public:
   RetrievalFit(const PhaseContext& context, Learner& learner);
 
-  Scalars step(std::int64_t done) override;
+  StepReport step(std::int64_t done) override;
   StepSamples samples_per_step() const override {
     const auto batch = context_.config.retrieval.batch;
     return {.samples = 2 * batch, .triplets = batch, .photos = batch};

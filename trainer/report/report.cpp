@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -73,7 +74,7 @@ std::string results_table(const std::vector<ReportResult>& results) {
 }
 
 std::string curves(const RunHistory& history) {
-  std::string evaluations, losses, joint;
+  std::string evaluations, losses, figures, names;
   evaluations += line_chart({.title = "acc@1, % (validation)", .x = "steps of all stages", .marks = history.stages}, history.acc_1);
   evaluations += line_chart({.title = "acc@10, % (validation)", .x = "steps of all stages", .marks = history.stages}, history.acc_10);
   evaluations += line_chart({.title = "mean rank percentile (validation)", .x = "steps of all stages", .marks = history.stages},
@@ -82,14 +83,17 @@ std::string curves(const RunHistory& history) {
     const auto title = loss.phase.empty() || loss.phase == loss.stage ? loss.stage : loss.stage + " · " + loss.phase;
     losses += line_chart({.title = "loss: " + title, .x = "steps of the stage", .marks = {}}, loss.curves);
   }
-  joint +=
-      line_chart({.title = "certainty: mean weight of the pseudo sketches", .x = "steps of the stage", .marks = {}}, history.certainty);
-  joint += line_chart({.title = "reward: mean of the generator's drawings", .x = "steps of the stage", .marks = {}}, history.reward);
+  for (const auto& [quantity, curves] : history.figures) {
+    const auto& row = row_of(quantity);
+    names += fmt::format("{}{}", names.empty() ? "" : " and ", row.name);
+    figures += line_chart({.title = fmt::format("{}: {}", row.name, row.chart), .x = "steps of the stage", .marks = {}}, curves);
+  }
+  if (!names.empty()) names.front() = static_cast<char>(std::toupper(names.front()));
 
-  auto section = [](const char* heading, const std::string& charts) {
+  auto section = [](const std::string& heading, const std::string& charts) {
     return charts.empty() ? std::string() : fmt::format("<h2>{}</h2><div class=\"charts\">{}</div>\n", heading, charts);
   };
-  auto html = section("Accuracy over time", evaluations) + section("Losses", losses) + section("Certainty and reward", joint);
+  auto html = section("Accuracy over time", evaluations) + section("Losses", losses) + section(names, figures);
   if (history.damaged_lines > 0)
     html += fmt::format("<p class=\"soft\">{} damaged lines of metrics.jsonl were left out.</p>\n", history.damaged_lines);
   return html;

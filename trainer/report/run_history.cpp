@@ -92,7 +92,11 @@ void add_evaluation(const std::string& weights, const Json& metrics, double x, C
 RunHistory read_history(const std::filesystem::path& metrics_file) {
   RunHistory history;
   std::vector<LossChart> losses;
-  Chart certainty, reward, acc_1, acc_10, percentile;
+  std::vector<std::pair<const QuantityRow*, Chart>> figures;
+  for (const auto& row : kQuantities) {
+    if (!row.chart.empty()) figures.emplace_back(&row, Chart());
+  }
+  Chart acc_1, acc_10, percentile;
   history.damaged_lines = for_each_event(metrics_file, [&](const Json& line) {
     if (!line.is_object() || !line.contains("step") || !line.at("step").is_number()) return;
     const auto stage = text_at(line, "stage"), phase = text_at(line, "phase");
@@ -109,8 +113,9 @@ RunHistory read_history(const std::filesystem::path& metrics_file) {
         for (const auto& [name, value] : line.at("loss").items()) found->chart.add(name, step, value);
       }
     }
-    if (line.contains("certainty")) certainty.add("certainty", step, line.at("certainty"));
-    if (line.contains("reward")) reward.add("reward", step, line.at("reward"));
+    for (auto& [row, chart] : figures) {
+      if (line.contains(row->name)) chart.add(std::string(row->name), step, line.at(row->name));
+    }
     if (line.contains("evaluation") && line.at("evaluation").is_object()) {
       const auto& evaluation = line.at("evaluation");
       if (evaluation.contains("acc@1")) {
@@ -121,8 +126,7 @@ RunHistory read_history(const std::filesystem::path& metrics_file) {
     }
   });
   for (auto& loss : losses) history.losses.push_back({loss.stage, loss.phase, loss.chart.take()});
-  history.certainty = certainty.take();
-  history.reward = reward.take();
+  for (auto& [row, chart] : figures) history.figures.push_back({row->quantity, chart.take()});
   history.acc_1 = acc_1.take();
   history.acc_10 = acc_10.take();
   history.mean_rank_percentile = percentile.take();

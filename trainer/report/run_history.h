@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "monitoring/metrics/quantities.h"
 #include "trainer/report/chart.h"
 
 namespace duet {
@@ -13,7 +14,7 @@ namespace duet {
 ///
 /// A line is an object with "stage" and "step". What shows up of it:
 ///   "loss": object of numbers → a curve each, by stage and "phase" (a stage without phases needs none), over the stage's steps;
-///   "certainty", "reward" → a curve each, over the stage's steps;
+///   what the table of quantities gives a chart (monitoring/metrics/quantities.h) → a curve each, over the stage's steps;
 ///   "evaluation": name of weights to metrics, or the metrics themselves → curves of acc@1, acc@10 and mean rank percentile over all steps
 ///   ("total_step"; "step" where a line has none).
 struct RunHistory {
@@ -22,7 +23,11 @@ struct RunHistory {
     std::vector<Curve> curves;
   };
   std::vector<Losses> losses;  ///< in the order in which they began
-  std::vector<Curve> certainty, reward;
+  struct Figure {
+    Quantity quantity;
+    std::vector<Curve> curves;  ///< one, or none where no line has it
+  };
+  std::vector<Figure> figures;  ///< of all quantities with a chart, in the table's order
   std::vector<Curve> acc_1, acc_10, mean_rank_percentile;
   std::vector<std::pair<double, std::string>> stages;  ///< total step of the first line of each stage
   std::int64_t damaged_lines = 0;

@@ -15,7 +15,8 @@ HERE = ROOT / "tests/monitoring/boards"
 
 
 def catalogue():
-    return set(re.findall(r'\{\s*"(duet_\w+)",', (ROOT / "monitoring/metrics/catalogue.cpp").read_text()))
+    rows = "".join((ROOT / "monitoring/metrics" / name).read_text() for name in ("catalogue.cpp", "quantities.h"))
+    return set(re.findall(r'\{\s*"(duet_\w+)",', rows))
 
 
 class Tools(unittest.TestCase):

@@ -15,8 +15,8 @@ TEST(DiscriminatorWarmup, TrainsTheDiscriminatorAlone) {
   TinyState run;
   run.state.phase(Stage::joint, PhaseName::discriminator_warmup);
   const auto before = run.files();
-  EXPECT_THAT(names_of(run.steps(Stage::joint, PhaseName::discriminator_warmup, 2)),
-              UnorderedElementsAre("discriminator", "discriminator_gradient_norm", "discriminator_learning_rate"));
+  EXPECT_THAT(quantities_of(run.steps(Stage::joint, PhaseName::discriminator_warmup, 2)),
+              UnorderedElementsAre(Quantity::discriminator, Quantity::discriminator_gradient_norm, Quantity::discriminator_learning_rate));
   const auto after = run.files();
   for (const auto& [file, tensors] : before) {
     if (file == "discriminator.safetensors" || file == "optimiser-discriminator.safetensors") {

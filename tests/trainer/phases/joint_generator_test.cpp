@@ -13,11 +13,11 @@ using testing::UnorderedElementsAre;
 constexpr const char* kGenerator = "generator.safetensors";
 constexpr const char* kMoments = "optimiser-generator-joint.safetensors";
 
-double value_of(const Scalars& scalars, const std::string& wanted) {
-  for (const auto& [name, value] : scalars) {
-    if (name == wanted) return value;
+double value_of(const StepFigures& figures, Quantity wanted) {
+  for (const auto& [quantity, value] : figures) {
+    if (quantity == wanted) return value;
   }
-  ADD_FAILURE() << "no '" << wanted << "'";
+  ADD_FAILURE() << "no '" << row_of(wanted).name << "'";
   return 0;
 }
 
@@ -53,7 +53,8 @@ TEST(JointGenerator, VariationalLossTrainsWhatTheScopeSays) {
       config.generator.kl_floor = 0;
     });
     const auto before = run.files();
-    EXPECT_THAT(names_of(run.joint_generator(1)), UnorderedElementsAre("reconstruction", "gradient_norm", "learning_rate"));
+    EXPECT_THAT(quantities_of(run.joint_generator(1)),
+                UnorderedElementsAre(Quantity::reconstruction, Quantity::gradient_norm, Quantity::learning_rate));
     EXPECT_EQ(run.position(StreamName::joint_pool), std::nullopt) << "pool photos are for the policy gradient only";
     return changed(before, run.files(), kGenerator);
   };
@@ -94,9 +95,10 @@ TEST(JointGenerator, CriticsStandStill) {
   TinyState run;
   run.state.phase(Stage::joint, PhaseName::joint_generator);
   const auto before = run.files();
-  const auto scalars = run.joint_generator(2);
-  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("reward", "drawn_steps", "reconstruction", "gradient_norm", "learning_rate"));
-  EXPECT_GE(value_of(scalars, "drawn_steps"), 1);
+  const auto figures = run.joint_generator(2);
+  EXPECT_THAT(quantities_of(figures), UnorderedElementsAre(Quantity::reward, Quantity::drawn_steps, Quantity::reconstruction,
+                                                           Quantity::gradient_norm, Quantity::learning_rate));
+  EXPECT_GE(value_of(figures, Quantity::drawn_steps), 1);
   const auto after = run.files();
   for (const std::string network : {"retrieval", "retrieval-average", "teacher", "discriminator"}) {
     EXPECT_THAT(changed(before, after, network + ".safetensors"), IsEmpty()) << network;
@@ -109,7 +111,7 @@ TEST(JointGenerator, EqualRewardsTeachNothing) {
     config.joint.vae = 0;
     config.joint.reward_triplet = config.joint.reward_discriminator = 0;
   });
-  EXPECT_EQ(value_of(run.joint_generator(1), "gradient_norm"), 0);
+  EXPECT_EQ(value_of(run.joint_generator(1), Quantity::gradient_norm), 0);
 }
 
 TEST(JointGenerator, BothGradientsAreClippedApart) {
@@ -120,7 +122,7 @@ TEST(JointGenerator, BothGradientsAreClippedApart) {
       config.joint.policy = policy;
       config.generator.clip = kClip;
     });
-    return value_of(run.joint_generator(1), "gradient_norm");
+    return value_of(run.joint_generator(1), Quantity::gradient_norm);
   };
   EXPECT_NEAR(norm(1, 0), kClip, 1e-6 * kClip);
   EXPECT_NEAR(norm(0, 1e4), kClip, 1e-6 * kClip);

@@ -35,8 +35,8 @@ TEST(JointRetrieval, WithoutPoolAndTeacherItIsAPlainSupervisedStep) {
     config.generator.pair_steps = 0;
   };
   TinyState joint(configure), plain(configure);
-  const auto scalars = joint.joint_retrieval(4);
-  EXPECT_THAT(names_of(scalars), UnorderedElementsAre("labelled", "gradient_norm", "learning_rate"));
+  const auto figures = joint.joint_retrieval(4);
+  EXPECT_THAT(quantities_of(figures), UnorderedElementsAre(Quantity::labelled, Quantity::gradient_norm, Quantity::learning_rate));
 
   const auto& config = plain.config;
   auto& network = *plain.state.networks.retrieval;
@@ -64,9 +64,10 @@ TEST(JointRetrieval, AsksTheDiscriminatorForCertaintyOnly) {
   EXPECT_THAT(depends(blind, disturbed), IsEmpty());
   EXPECT_THAT(depends({}, disturbed), Not(IsEmpty()));
   TinyState run(blind);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)),
-              UnorderedElementsAre("labelled", "pool", "distillation", "teacher_distance", "discriminator", "discriminator_gradient_norm",
-                                   "discriminator_learning_rate", "gradient_norm", "learning_rate"));
+  EXPECT_THAT(quantities_of(run.joint_retrieval(1)),
+              UnorderedElementsAre(Quantity::labelled, Quantity::pool, Quantity::distillation, Quantity::teacher_distance,
+                                   Quantity::discriminator, Quantity::discriminator_gradient_norm, Quantity::discriminator_learning_rate,
+                                   Quantity::gradient_norm, Quantity::learning_rate));
 }
 
 TEST(JointRetrieval, AsksTheTeacherForDistillationOnly) {
@@ -75,9 +76,11 @@ TEST(JointRetrieval, AsksTheTeacherForDistillationOnly) {
   EXPECT_THAT(depends(free, disturbed), IsEmpty());
   EXPECT_THAT(depends({}, disturbed), Not(IsEmpty()));
   TinyState run(free);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)),
-              UnorderedElementsAre("labelled", "pool", "certainty", "certainty_p10", "certainty_p50", "certainty_p90", "discriminator",
-                                   "discriminator_gradient_norm", "discriminator_learning_rate", "gradient_norm", "learning_rate"));
+  EXPECT_THAT(
+      quantities_of(run.joint_retrieval(1)),
+      UnorderedElementsAre(Quantity::labelled, Quantity::pool, Quantity::certainty, Quantity::certainty_p10, Quantity::certainty_p50,
+                           Quantity::certainty_p90, Quantity::discriminator, Quantity::discriminator_gradient_norm,
+                           Quantity::discriminator_learning_rate, Quantity::gradient_norm, Quantity::learning_rate));
 }
 
 TEST(JointRetrieval, WithoutPoolPhotosGeneratorAndDiscriminatorAreLeftAlone) {
@@ -85,8 +88,9 @@ TEST(JointRetrieval, WithoutPoolPhotosGeneratorAndDiscriminatorAreLeftAlone) {
   EXPECT_THAT(depends(configure, [](Networks& networks) { disturb(*networks.generator); }), IsEmpty());
   EXPECT_THAT(depends({}, [](Networks& networks) { disturb(*networks.generator); }), Not(IsEmpty()));
   TinyState run(configure);
-  EXPECT_THAT(names_of(run.joint_retrieval(1)),
-              UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate"));
+  EXPECT_THAT(quantities_of(run.joint_retrieval(1)),
+              UnorderedElementsAre(Quantity::labelled, Quantity::distillation, Quantity::teacher_distance, Quantity::gradient_norm,
+                                   Quantity::learning_rate));
   EXPECT_EQ(run.position(StreamName::pool), std::nullopt);
 }
 
@@ -97,9 +101,10 @@ TEST(JointRetrieval, ADiscriminatorThatOnlyRewardsLearnsFromPairsOfItsOwn) {
   TinyState run(configure);
   run.state.phase(Stage::joint, PhaseName::joint_retrieval);
   const auto before = run.files();
-  EXPECT_THAT(names_of(run.joint_retrieval(1)),
-              UnorderedElementsAre("labelled", "distillation", "teacher_distance", "gradient_norm", "learning_rate", "discriminator",
-                                   "discriminator_gradient_norm", "discriminator_learning_rate"));
+  EXPECT_THAT(quantities_of(run.joint_retrieval(1)),
+              UnorderedElementsAre(Quantity::labelled, Quantity::distillation, Quantity::teacher_distance, Quantity::gradient_norm,
+                                   Quantity::learning_rate, Quantity::discriminator, Quantity::discriminator_gradient_norm,
+                                   Quantity::discriminator_learning_rate));
   const auto after = run.files();
   EXPECT_THAT(changed(before, after, "discriminator.safetensors"), Not(IsEmpty())) << "D stays as its warm-up left it";
   EXPECT_EQ(run.position(StreamName::pool), std::nullopt) << "augmented photos are read for nobody";

@@ -16,15 +16,15 @@ class TinyState {
       : config(configured(configure)), state(config, alone_.ranks(), Device{.device = at::kCPU, .dtype = dtype}, data()) {}
 
   /// Steps `first` … `first + count − 1` of a phase; what the last one reported.
-  Scalars steps(Stage stage, PhaseName phase, std::int64_t count, std::int64_t first = 0) {
-    Scalars scalars;
-    for (auto step = first; step < first + count; ++step) scalars = state.phase(stage, phase).step(step);
-    return scalars;
+  StepFigures steps(Stage stage, PhaseName phase, std::int64_t count, std::int64_t first = 0) {
+    StepReport report;
+    for (auto step = first; step < first + count; ++step) report = state.phase(stage, phase).step(step);
+    return report.over_ranks(report.shares());
   }
-  Scalars joint_retrieval(std::int64_t count, std::int64_t first = 0) {
+  StepFigures joint_retrieval(std::int64_t count, std::int64_t first = 0) {
     return steps(Stage::joint, PhaseName::joint_retrieval, count, first);
   }
-  Scalars joint_generator(std::int64_t count, std::int64_t first = 0) {
+  StepFigures joint_generator(std::int64_t count, std::int64_t first = 0) {
     return steps(Stage::joint, PhaseName::joint_generator, count, first);
   }
 
@@ -53,10 +53,10 @@ class TinyState {
   RunState state;
 };
 
-inline std::set<std::string> names_of(const Scalars& scalars) {
-  std::set<std::string> names;
-  for (const auto& [name, value] : scalars) names.insert(name);
-  return names;
+inline std::set<Quantity> quantities_of(const StepFigures& figures) {
+  std::set<Quantity> quantities;
+  for (const auto& [quantity, value] : figures) quantities.insert(quantity);
+  return quantities;
 }
 
 /// Names of a file's tensors that are not the same bits in both.

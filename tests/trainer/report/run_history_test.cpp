@@ -34,8 +34,11 @@ TEST(RunHistory, SeparatesLossesByStageAndPhase) {
   EXPECT_EQ(history.losses[0].curves.at(1).name, "extra");
   EXPECT_EQ(history.losses[2].phase, "joint_generator");
   EXPECT_THAT(history.losses[2].curves.at(0).points, ElementsAre(Pair(5, 9)));
-  EXPECT_THAT(history.certainty.at(0).points, ElementsAre(Pair(5, 0.25)));
-  EXPECT_THAT(history.reward.at(0).points, ElementsAre(Pair(5, -0.5)));
+  ASSERT_EQ(history.figures.size(), 2U);
+  EXPECT_EQ(history.figures[0].quantity, Quantity::certainty);
+  EXPECT_THAT(history.figures[0].curves.at(0).points, ElementsAre(Pair(5, 0.25)));
+  EXPECT_EQ(history.figures[1].quantity, Quantity::reward);
+  EXPECT_THAT(history.figures[1].curves.at(0).points, ElementsAre(Pair(5, -0.5)));
   EXPECT_THAT(history.stages, ElementsAre(Pair(110, "retrieval"), Pair(125, "joint")));
 }
 

@@ -32,8 +32,8 @@ struct PhaseCase {
 void PrintTo(const PhaseCase& tested, std::ostream* out) { *out << tested.name; }
 
 struct Outcome {
-  Files files;                   ///< networks, averages, moments
-  std::vector<Scalars> scalars;  ///< a step, summed over ranks
+  Files files;                       ///< networks, averages, moments
+  std::vector<StepFigures> figures;  ///< of each step, over ranks
   Json streams;
 };
 
@@ -43,8 +43,10 @@ Outcome run(Stage stage, PhaseName name, const TrainingConfig& config, const Ran
   auto& phase = state.phase(stage, name);
   Outcome outcome;
   for (int step = 0; step < steps; ++step) {
-    outcome.scalars.push_back(phase.step(step));
-    for (auto& [name, value] : outcome.scalars.back()) value = ranks.control.all_reduce(value);
+    const auto report = phase.step(step);
+    auto sums = report.shares();
+    ranks.control.all_reduce(std::span(sums));
+    outcome.figures.push_back(report.over_ranks(sums));
   }
   const auto content = state.content();
   outcome.files = copy_of(content.files);
@@ -58,8 +60,9 @@ TrainingConfig configuration_of(const PhaseCase& tested) {
   if (tested.floor_between) {
     config.generator.kl_floor = 0;
     const SelfRanks alone;
-    const auto first = run(Stage::pairs, PhaseName::generator_fit, config, alone.ranks(), 1).scalars.front();
-    const auto divergence = std::find_if(first.begin(), first.end(), [](const auto& scalar) { return scalar.first == "divergence"; });
+    const auto first = run(Stage::pairs, PhaseName::generator_fit, config, alone.ranks(), 1).figures.front();
+    const auto divergence =
+        std::find_if(first.begin(), first.end(), [](const auto& figure) { return figure.first == Quantity::divergence; });
     config.generator.kl_floor = 0.75 * divergence->second;
   }
   return config;
@@ -70,14 +73,14 @@ double over_ranks(double value) {
   return test_world().control().all_reduce(std::isnan(value) ? 1e9 : value, ReduceOp::max);
 }
 
-void expect_equal_scalars(const Outcome& outcome, const Outcome& reference) {
-  for (std::size_t step = 0; step < reference.scalars.size(); ++step) {
-    ASSERT_EQ(outcome.scalars[step].size(), reference.scalars[step].size());
-    for (std::size_t i = 0; i < reference.scalars[step].size(); ++i) {
-      const auto& [name, expected] = reference.scalars[step][i];
-      EXPECT_EQ(outcome.scalars[step][i].first, name);
-      EXPECT_NEAR(outcome.scalars[step][i].second, expected, kTolerance * std::max(std::abs(expected), 1e-3))
-          << "'" << name << "' of step " << step;
+void expect_equal_figures(const Outcome& outcome, const Outcome& reference) {
+  for (std::size_t step = 0; step < reference.figures.size(); ++step) {
+    ASSERT_EQ(outcome.figures[step].size(), reference.figures[step].size());
+    for (std::size_t i = 0; i < reference.figures[step].size(); ++i) {
+      const auto& [quantity, expected] = reference.figures[step][i];
+      EXPECT_EQ(outcome.figures[step][i].first, quantity);
+      EXPECT_NEAR(outcome.figures[step][i].second, expected, kTolerance * std::max(std::abs(expected), 1e-3))
+          << "'" << row_of(quantity).name << "' of step " << step;
     }
   }
 }
@@ -96,7 +99,7 @@ TEST_P(RanksEqualOne, StepByStep) {
   const auto outcome = run(tested.stage, tested.phase, config, world_ranks(), tested.steps);
   const auto equal = distance(outcome.files, reference.files);
   EXPECT_LT(over_ranks(equal.relative), kTolerance) << "rank " << world_ranks().rank() << " differs most in " << equal.where;
-  expect_equal_scalars(outcome, reference);
+  expect_equal_figures(outcome, reference);
   EXPECT_EQ(outcome.streams, reference.streams);
 }
 
