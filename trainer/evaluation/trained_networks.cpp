@@ -28,13 +28,16 @@ std::string file_of(const Checkpoint& checkpoint, const std::string& weights) {
 
 TrainedNetworks::TrainedNetworks(const TrainingConfig& config, const Checkpoint& checkpoint, const std::string& weights, const Ranks& ranks,
                                  const Device& device)
-    : config_(config), ranks_(ranks), device_(device), networks_(without_files(config), nullptr, device), no_streams_(config, ranks, {}) {
+    : config_(config), ranks_(ranks), device_(device), networks_(without_files(config), nullptr, device) {
   load_weights(*networks_.retrieval, checkpoint.folder() / file_of(checkpoint, weights));
   if (!checkpoint.has("generator.safetensors")) networks_.generator.reset();
   if (networks_.generator) load_weights(*networks_.generator, checkpoint.folder() / "generator.safetensors");
 }
 
-PhaseContext TrainedNetworks::context() { return {config_, ranks_, device_, networks_, no_streams_, no_cache_}; }
+SketchSource TrainedNetworks::sketches() {
+  if (!networks_.generator) throw UsageError("this run has no generator: it trained none and used none.");
+  return {config_, *networks_.generator, device_};
+}
 
 RetrievalResult TrainedNetworks::evaluate(const StoreView& view) {
   const auto gallery = gallery_of(view, config_.data.image_side);
@@ -43,13 +46,11 @@ RetrievalResult TrainedNetworks::evaluate(const StoreView& view) {
 }
 
 RetrievalResult TrainedNetworks::evaluate_generator(const StoreView& view, int samples) {
-  if (!networks_.generator) throw UsageError("this run has no generator: it trained none and used none.");
-  return duet::evaluate_generator(context(), *networks_.retrieval, view, samples);
+  return duet::evaluate_generator(sketches(), *networks_.retrieval, view, samples, ranks_.control);
 }
 
 std::vector<Sketch> TrainedNetworks::draw(const std::vector<Tensor>& photos, int samples) {
-  if (!networks_.generator) throw UsageError("this run has no generator: it trained none and used none.");
-  return sketches_of_images(context(), photos, samples);
+  return sketches_of_images(sketches(), photos, samples);
 }
 
 }  // namespace duet

@@ -5,7 +5,7 @@
 
 #include "trainer/checkpoint/checkpoint_folder.h"
 #include "trainer/evaluation/retrieval_evaluation.h"
-#include "trainer/phases/context.h"
+#include "trainer/networks/pseudo_sketches.h"
 
 namespace duet {
 
@@ -26,14 +26,12 @@ class TrainedNetworks {
   std::vector<Sketch> draw(const std::vector<Tensor>& photos, int samples);
 
  private:
-  PhaseContext context();
+  SketchSource sketches();
 
   const TrainingConfig& config_;
   Ranks ranks_;
   Device device_;
   Networks networks_;
-  Streams no_streams_;
-  FeatureCache no_cache_{0};
 };
 
 }  // namespace duet

@@ -105,8 +105,8 @@ std::optional<ReportImage> sample_before_joint(const std::filesystem::path& fold
   return ReportImage{.bytes = bytes_of_text(read_file(folder / "samples" / newest, 1 << 20)), .caption = "before the joint stage"};
 }
 
-void add_sketches(ReportData& report, const PhaseContext& context, const StoreView& view) {
-  const auto drawn = sketches_of_photos(context, view, kShownPhotos, kShownSamples);
+void add_sketches(ReportData& report, const SketchSource& source, const StoreView& view) {
+  const auto drawn = sketches_of_photos(source, view, kShownPhotos, kShownSamples);
   for (std::int64_t photo = 0; photo < std::ssize(drawn); ++photo) {
     const auto& sketches = drawn[static_cast<std::size_t>(photo)];
     if (sketches.empty()) continue;
@@ -120,7 +120,7 @@ void add_sketches(ReportData& report, const PhaseContext& context, const StoreVi
         warn("{} The report goes without it.", error.what());
       }
     }
-    if (const auto before = sample_before_joint(context.config.run.folder, photo)) shown.before.push_back(*before);
+    if (const auto before = sample_before_joint(source.config.run.folder, photo)) shown.before.push_back(*before);
     for (const auto& sketch : sketches) shown.after.push_back(sketch_image(sketch, "generated"));
     report.sketches.push_back(std::move(shown));
   }
@@ -138,22 +138,16 @@ std::pair<RetrievalResult, Gallery> retrieve(RunState& state, const Ranks& ranks
     queries = sketches_of(view, gallery, config.data.image_side, config.run.sketch_polarity == Polarity::dark_on_white);
   });
   auto& network = *state.networks.retrieval;
-  at::NoGradGuard no_gradients;
-  const auto live = network.state();
-  std::vector<Tensor> last;
-  for (std::size_t i = 0; i < best.size(); ++i) {
-    last.push_back(live[i].tensor.detach().clone());
-    live[i].tensor.copy_(best[i].tensor);
-  }
-  const auto restore = [&] {
-    for (std::size_t i = 0; i < last.size(); ++i) live[i].tensor.copy_(last[i]);
+  const auto exchange = [&] {
+    if (!best.empty()) network.state().swap_values(best, "the best weights");
   };
+  exchange();
   try {
     auto result = evaluate_retrieval(network, gallery, queries, ranks.control, config.run.seed, config.data.max_bad_fraction);
-    restore();
+    exchange();
     return {std::move(result), std::move(gallery)};
   } catch (...) {
-    restore();
+    exchange();
     throw;
   }
 }
@@ -195,7 +189,7 @@ bool write_run_report(RunState& state, const Ranks& ranks, const OpenedData& dat
   if (ranks.rank() != 0) return true;
   if (retrieved) part("queries", [&] { add_queries(report, retrieved->first, *view, retrieved->second); });
   if (state.networks.generator) {
-    part("drawings", [&] { add_sketches(report, context, data.validation ? *data.validation : *data.training.labelled); });
+    part("drawings", [&] { add_sketches(report, context.sketches(), data.validation ? *data.validation : *data.training.labelled); });
   }
   try {
     add_results(report, results);

@@ -311,7 +311,7 @@ struct Trainer::Impl : DirectiveSource {
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
     const auto folder = std::filesystem::path(config.run.folder) / "samples";
     try {
-      const auto sketches = sketches_of_photos(state.context(), view, kSamplePhotos, 1);
+      const auto sketches = sketches_of_photos(state.context().sketches(), view, kSamplePhotos, 1);
       std::filesystem::create_directories(folder);
       for (std::size_t i = 0; i < sketches.size(); ++i) {
         if (sketches[i].empty()) continue;

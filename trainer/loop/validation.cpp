@@ -79,7 +79,7 @@ Json Validation::judge_generator() {
   if (!validation_ || !networks.generator) return {};
   Json figures;
   auto judge_with = [&](RetrievalNetwork& judge) {
-    figures = to_json(evaluate_generator(state_.context(), judge, *validation_, kSamplesPerPhoto).metrics);
+    figures = to_json(evaluate_generator(state_.context().sketches(), judge, *validation_, kSamplesPerPhoto, ranks_.control).metrics);
     figures["samples_per_photo"] = kSamplesPerPhoto;
   };
   if (networks.teacher) {

@@ -2,6 +2,7 @@
 #include "trainer/data/noise_key.h"
 #include "trainer/data/streams.h"
 #include "trainer/networks/networks.h"
+#include "trainer/networks/pseudo_sketches.h"
 
 namespace duet {
 
@@ -13,6 +14,8 @@ struct PhaseContext {
   Networks& networks;
   Streams& streams;
   FeatureCache& cache;
+
+  SketchSource sketches() const { return {config, *networks.generator, device}; }
 };
 
 /// Sources of the feature cache. Photos of the validation part never enter it.

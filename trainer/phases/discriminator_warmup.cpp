@@ -1,7 +1,7 @@
 #include "trainer/phases/discriminator_warmup.h"
 
+#include "trainer/networks/pseudo_sketches.h"
 #include "trainer/objectives/adversarial.h"
-#include "trainer/phases/pseudo_sketches.h"
 
 namespace duet {
 
@@ -34,10 +34,10 @@ StepReport DiscriminatorWarmup::step(std::int64_t done) {
   const auto pool = context_.streams.next(StreamName::joint_pool);
   const auto pool_photos = photos_of(pool, side, device);
   const auto map = encoded_maps(context_, CacheSource::pool_map, pool.photo, pool.flipped, pool_photos);
-  const auto drawn = draw_sketches(context_, map, noise_keys(NoiseKind::training, StreamName::warmup_pairs, done, pool.position),
+  const auto drawn = draw_sketches(context_.sketches(), map, noise_keys(NoiseKind::training, StreamName::warmup_pairs, done, pool.position),
                                    context_.config.joint.temperature, false);
   return train_discriminator(context_, learner_, photos_of(pairs, side, device), rasters_of(pairs, side, device), pool_photos,
-                             rasters_of(context_, drawn.sketches));
+                             rasters_of(context_.sketches(), drawn.sketches));
 }
 
 }  // namespace duet

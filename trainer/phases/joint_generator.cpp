@@ -3,9 +3,9 @@
 #include "cluster/reducer/tensor_collectives.h"
 #include "trainer/models/draw_noise.h"
 #include "trainer/models/stroke_batch.h"
+#include "trainer/networks/pseudo_sketches.h"
 #include "trainer/objectives/triplet.h"
 #include "trainer/objectives/vae_loss.h"
-#include "trainer/phases/pseudo_sketches.h"
 
 namespace duet {
 JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
@@ -112,8 +112,8 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Step
   const auto& config = context_.config;
   auto& generator = *context_.networks.generator;
   const auto map = photos.map.detach();
-  const auto drawn = draw_sketches(context_, map, photos.noise, /*temperature=*/1, /*keep_hidden=*/true);
-  const auto reward = rewards(photos, rasters_of(context_, drawn.sketches), done);
+  const auto drawn = draw_sketches(context_.sketches(), map, photos.noise, /*temperature=*/1, /*keep_hidden=*/true);
+  const auto reward = rewards(photos, rasters_of(context_.sketches(), drawn.sketches), done);
   const auto global = static_cast<double>(reward.size(0)) * context_.ranks.size();
   const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
 
@@ -124,8 +124,8 @@ Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, Step
       reward_mean_.update(mean_reward);
       break;
     case Baseline::greedy: {
-      const auto greedy = draw_sketches(context_, map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
-      baseline = rewards(photos, rasters_of(context_, greedy.sketches), done);
+      const auto greedy = draw_sketches(context_.sketches(), map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
+      baseline = rewards(photos, rasters_of(context_.sketches(), greedy.sketches), done);
       break;
     }
     case Baseline::off:

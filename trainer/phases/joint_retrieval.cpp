@@ -44,9 +44,9 @@ void JointRetrieval::draw_block(std::int64_t first_step) {
     positions.insert(positions.end(), batch.plain.position.begin(), batch.plain.position.end());
   }
   const auto keys = noise_keys(NoiseKind::training, StreamName::pool, first_step, positions);
-  const auto drawn = draw_sketches(context_, at::cat(maps), keys, config.joint.temperature, false);
-  const auto plain = rasters_of(context_, drawn.sketches);
-  const auto moved = trained_on ? rasters_of(context_, augmented(context_, drawn.sketches, keys)) : Tensor();
+  const auto drawn = draw_sketches(context_.sketches(), at::cat(maps), keys, config.joint.temperature, false);
+  const auto plain = rasters_of(context_.sketches(), drawn.sketches);
+  const auto moved = trained_on ? rasters_of(context_.sketches(), augmented(context_.sketches(), drawn.sketches, keys)) : Tensor();
   std::int64_t row = 0;
   for (auto& batch : block_) {
     batch.plain_rasters = plain.narrow(0, row, batch.plain.size());

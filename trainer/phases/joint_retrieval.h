@@ -1,8 +1,8 @@
 #pragma once
 #include "trainer/learning/learner.h"
+#include "trainer/networks/pseudo_sketches.h"
 #include "trainer/phases/context.h"
 #include "trainer/phases/phase.h"
-#include "trainer/phases/pseudo_sketches.h"
 
 namespace duet {
 

@@ -1,4 +1,4 @@
-#include "trainer/phases/pseudo_sketches.h"
+#include "trainer/networks/pseudo_sketches.h"
 
 #include <cmath>
 
@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "datasets/loader/augmentation.h"
 #include "datasets/loader/sample.h"
+#include "trainer/data/streams.h"
 #include "trainer/models/draw_noise.h"
 #include "trainer/models/stroke_batch.h"
 
@@ -29,10 +30,10 @@ std::vector<Sketch> place_drawings(const Drawing& drawing, double offset_scale, 
   return sketches;
 }
 
-PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, const NoiseKeys& keys, double temperature, bool keep_hidden) {
+PseudoSketches draw_sketches(const SketchSource& source, const Tensor& map, const NoiseKeys& keys, double temperature, bool keep_hidden) {
   at::NoGradGuard no_gradients;
-  const auto& config = context.config;
-  auto& generator = *context.networks.generator;
+  const auto& config = source.config;
+  const auto& generator = source.generator;
   const auto latent = generator.latent(map);
   const auto z = Generator::sample_latent(latent, latent_noise(config.run.seed, keys.step, keys.place, config.generator.latent));
   const DrawOptions options{.temperature = temperature, .max_steps = config.generator.max_steps, .keep_hidden = keep_hidden};
@@ -43,9 +44,9 @@ PseudoSketches draw_sketches(const PhaseContext& context, const Tensor& map, con
   return drawn;
 }
 
-Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketches) {
-  const auto side = context.config.data.image_side;
-  const bool dark_on_white = context.config.run.sketch_polarity == Polarity::dark_on_white;
+Tensor rasters_of(const SketchSource& source, const std::vector<Sketch>& sketches) {
+  const auto side = source.config.data.image_side;
+  const bool dark_on_white = source.config.run.sketch_polarity == Polarity::dark_on_white;
   const auto count = static_cast<std::int64_t>(sketches.size());
   auto rasters = at::empty({count, side, side}, at::kByte);
   auto* pixels = rasters.data_ptr<std::uint8_t>();
@@ -55,14 +56,14 @@ Tensor rasters_of(const PhaseContext& context, const std::vector<Sketch>& sketch
       std::copy(raster.begin(), raster.end(), pixels + row * side * side);
     }
   });
-  return rasters.to(context.device.device);
+  return rasters.to(source.device.device);
 }
 
-std::vector<Sketch> augmented(const PhaseContext& context, const std::vector<Sketch>& sketches, const NoiseKeys& keys) {
-  const auto augmentation = augmentation_of(context.config.data);
+std::vector<Sketch> augmented(const SketchSource& source, const std::vector<Sketch>& sketches, const NoiseKeys& keys) {
+  const auto augmentation = augmentation_of(source.config.data);
   std::vector<Sketch> moved;
   for (std::size_t row = 0; row < sketches.size(); ++row) {
-    const KeyedRandom random(context.config.run.seed, Purpose::sketch_augmentation, static_cast<std::uint64_t>(keys.step),
+    const KeyedRandom random(source.config.run.seed, Purpose::sketch_augmentation, static_cast<std::uint64_t>(keys.step),
                              static_cast<std::uint64_t>(keys.place[row]));
     moved.push_back(transform(sketches[row], random_affine(augmentation, ScaleFormula::deviation, random)));
   }
