@@ -1,20 +1,54 @@
 #include "trainer/data/streams.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace duet {
 namespace {
 
-constexpr std::array kPoolStreams{StreamName::pool, StreamName::pool_plain, StreamName::joint_pool};
+struct Source {
+  std::optional<StoreView> TrainingData::*view;
+  const char* option;  // that names the store
+};
+constexpr Source kStrokes{&TrainingData::strokes, "strokes"}, kLabelled{&TrainingData::labelled, "labelled"},
+    kPool{&TrainingData::pool, "pool"};
+
+enum class Rows { photos, rasters, sequences };  // photos alone, or sketches in either form with their photos
+enum class Moves { flipped, augmented };
+
+struct StreamPlan {
+  StreamName name;
+  StreamName order;  // streams that share one visit the same rows in the same order
+  const Source* source;
+  Rows rows;
+  Moves moves;
+  std::int64_t (*global_batch)(const TrainingConfig& config);
+};
+
+constexpr auto kGeneratorBatch = [](const TrainingConfig& config) { return config.generator.batch; };
+constexpr auto kRetrievalBatch = [](const TrainingConfig& config) { return config.retrieval.batch; };
+constexpr auto kJointBatch = [](const TrainingConfig& config) { return config.joint.labelled_batch; };
+constexpr auto kPoolBatch = [](const TrainingConfig& config) { return config.joint.pool_batch; };
+constexpr auto kJointPairsBatch = [](const TrainingConfig& config) { return config.joint.generator_batch; };
+
+using enum StreamName;
+constexpr std::array kPlans{
+    StreamPlan{strokes, strokes, &kStrokes, Rows::sequences, Moves::flipped, kGeneratorBatch},
+    StreamPlan{generator_pairs, generator_pairs, &kLabelled, Rows::sequences, Moves::flipped, kGeneratorBatch},
+    StreamPlan{retrieval, retrieval, &kLabelled, Rows::rasters, Moves::augmented, kRetrievalBatch},
+    StreamPlan{joint_labelled, joint_labelled, &kLabelled, Rows::rasters, Moves::augmented, kJointBatch},
+    StreamPlan{joint_plain, joint_labelled, &kLabelled, Rows::rasters, Moves::flipped, kJointBatch},
+    StreamPlan{pool, pool, &kPool, Rows::photos, Moves::augmented, kPoolBatch},
+    StreamPlan{pool_plain, pool, &kPool, Rows::photos, Moves::flipped, kPoolBatch},
+    StreamPlan{joint_pairs, joint_pairs, &kLabelled, Rows::sequences, Moves::flipped, kJointPairsBatch},
+    StreamPlan{joint_pool, joint_pool, &kPool, Rows::photos, Moves::flipped, kPoolBatch},
+    StreamPlan{warmup_pairs, warmup_pairs, &kLabelled, Rows::rasters, Moves::flipped, kJointBatch},
+};
+
+const StreamPlan& plan_of(StreamName name) { return *std::ranges::find(kPlans, name, &StreamPlan::name); }
 
 std::string key_of(StreamName name) { return fmt::format("{}", static_cast<int>(name)); }
-
-// The augmented and the plain stream of the same photos must visit the same rows.
-std::int64_t salt_of(StreamName name) {
-  if (name == StreamName::joint_plain) return static_cast<std::int64_t>(StreamName::joint_labelled);
-  if (name == StreamName::pool_plain) return static_cast<std::int64_t>(StreamName::pool);
-  return static_cast<std::int64_t>(name);
-}
 
 Tensor bytes_tensor(const std::vector<std::uint8_t>& bytes, at::IntArrayRef shape, at::Device device) {
   // from_blob shares the batch's memory, which does not outlive it; clone() owns.
@@ -31,58 +65,33 @@ Augmentation augmentation_of(const DataConfig& config) {
 }
 
 BatchOptions Streams::options_of(StreamName name) const {
-  auto view_of = [&](const std::optional<StoreView>& view, const char* option) {
-    if (!view) throw UsageError("--data.{} names no store, but this stage needs one.", option);
-    return *view;
-  };
-  const Augmentation flipped{.flip = config_.data.flip};
-  const auto augmented = augmentation_of(config_.data);
+  const auto& plan = plan_of(name);
+  const auto& view = data_.*plan.source->view;
+  if (!view) throw UsageError("--data.{} names no store, but this stage needs one.", plan.source->option);
   BatchOptions options;
+  options.view = *view;
   options.seed = config_.run.seed;
-  options.stream_salt = salt_of(name);
+  options.stream_salt = static_cast<std::int64_t>(plan.order);
+  options.global_batch = plan.global_batch(config_);
   options.rank = rank_;
   options.ranks = ranks_;
   options.image_side = config_.data.image_side;
   options.threads = config_.data.loader_threads;
   options.queue_depth = config_.data.queue_depth;
   options.max_bad_fraction = config_.data.max_bad_fraction;
-  options.augmentation = flipped;
+  options.by_sketch = plan.rows != Rows::photos;
+  options.rasters = plan.rows == Rows::rasters;
+  options.sequences = plan.rows == Rows::sequences;
+  options.augmentation = plan.moves == Moves::augmented ? augmentation_of(config_.data) : Augmentation{.flip = config_.data.flip};
   options.ink_dark_on_white = config_.run.sketch_polarity == Polarity::dark_on_white;
   options.simplify_epsilon = config_.generator.simplify_epsilon;
   options.simplify_chord = config_.generator.simplify_distance;
   options.max_steps = config_.generator.max_steps;
-  switch (name) {
-    case StreamName::strokes:
-      options.view = view_of(data_.strokes, "strokes");
-      options.global_batch = config_.generator.batch;
-      options.by_sketch = options.sequences = true;
-      options.photos = options.view.store().kind() == StoreKind::pairs;
-      options.rasters = !options.photos;
-      options.ink_dark_on_white = true;  // pseudo photos are dark on white (docs/method.md §3.7)
-      break;
-    case StreamName::generator_pairs:
-    case StreamName::joint_pairs:
-      options.view = view_of(data_.labelled, "labelled");
-      options.global_batch = name == StreamName::joint_pairs ? config_.joint.generator_batch : config_.generator.batch;
-      options.by_sketch = options.sequences = true;
-      break;
-    case StreamName::retrieval:
-    case StreamName::joint_labelled:
-    case StreamName::joint_plain:
-    case StreamName::warmup_pairs:
-      options.view = view_of(data_.labelled, "labelled");
-      options.global_batch = name == StreamName::retrieval ? config_.retrieval.batch : config_.joint.labelled_batch;
-      options.by_sketch = options.rasters = true;
-      if (name == StreamName::retrieval || name == StreamName::joint_labelled) options.augmentation = augmented;
-      break;
-    case StreamName::pool:
-    case StreamName::pool_plain:
-    case StreamName::joint_pool:
-      options.view = view_of(data_.pool, "pool");
-      options.global_batch = config_.joint.pool_batch;
-      options.excluded = data_.excluded;
-      if (name == StreamName::pool) options.augmentation = augmented;
-      break;
+  if (plan.source == &kPool) options.excluded = data_.excluded;
+  if (plan.source == &kStrokes && view->store().kind() != StoreKind::pairs) {
+    // The drawings' own rasters are the pseudo photos, dark on white (docs/method.md §3.7).
+    options.photos = false;
+    options.rasters = options.ink_dark_on_white = true;
   }
   return options;
 }
@@ -105,7 +114,9 @@ Batch Streams::next(StreamName name) {
 void Streams::adopt_pool(StoreView newer, std::function<bool(std::int64_t)> excluded) {
   data_.pool = std::move(newer);
   data_.excluded = std::move(excluded);
-  for (const auto name : kPoolStreams) {
+  for (const auto& plan : kPlans) {
+    if (plan.source != &kPool) continue;
+    const auto name = plan.name;
     if (const auto stream = made_.find(name); stream != made_.end()) {
       // The exclusions belong to the generation, so the stream is made anew and its place moved to a new epoch.
       auto place = stream->second->state();
