@@ -35,9 +35,6 @@ class RunLog {
   void directive(const Directive& directive, std::int64_t newest_generation);
   /// The generation of the pool that is read from now on.
   void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
-  /// Figures on the validation split: {"last": …, "average": …}; and of all weights that compete at a stage's end.
-  void evaluation(Stage stage, const Json& figures) { metrics_.evaluation(stage, figures); }
-  void generator(Stage stage, const Json& figures) { metrics_.generator(stage, figures); }
   /// What is no step: an evaluation, a stage's end, an adopted generation.
   void event(const StepCounts& counts, Stage stage, Json event);
   void bad_sample(const std::string& reason);

@@ -116,7 +116,7 @@ void RunMetrics::pool(std::int64_t generation, std::int64_t photos, std::int64_t
   metrics().gauge("duet_pool_excluded_photos").set(static_cast<double>(excluded));
 }
 
-void RunMetrics::evaluation(Stage stage, const Json& figures) {
+void set_evaluation_metrics(Stage stage, const Json& figures) {
   for (const auto& [weights, figure] : figures.items()) {
     const MetricLabels labels{.network = weights == "last" ? "retrieval" : weights, .stage = to_word(stage)};
     set_ratio("duet_evaluation_acc_at_1_ratio", labels, figure, "acc@1");
@@ -126,7 +126,7 @@ void RunMetrics::evaluation(Stage stage, const Json& figures) {
   }
 }
 
-void RunMetrics::generator(Stage stage, const Json& figures) {
+void set_generator_metrics(Stage stage, const Json& figures) {
   const MetricLabels labels{.stage = to_word(stage)};
   set_ratio("duet_generator_acc_at_1_ratio", labels, figures, "acc@1");
   set_ratio("duet_generator_acc_at_10_ratio", labels, figures, "acc@10");

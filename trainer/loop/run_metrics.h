@@ -25,14 +25,16 @@ class RunMetrics {
   void stopped(const std::string& reason);  ///< empty: because it is complete
   void failed();
   void pool(std::int64_t generation, std::int64_t photos, std::int64_t excluded);
-  /// {"last": {"acc@1": …}, "average": …, "best": …} of the validation split.
-  void evaluation(Stage stage, const Json& figures);
-  void generator(Stage stage, const Json& figures);
 
  private:
   int ranks_;
   std::int64_t directives_ = 0;
   MetricLabels active_ = {};
 };
+
+/// Sets the gauges of an evaluation on the validation split, {"last": {"acc@1": …}, "average": …, "best": …}; and of one of what the
+/// generator draws, {"acc@1": …}.
+void set_evaluation_metrics(Stage stage, const Json& figures);
+void set_generator_metrics(Stage stage, const Json& figures);
 
 }  // namespace duet

@@ -220,7 +220,7 @@ struct Trainer::Impl : DirectiveSource {
     const TraceSpan span("judge generator", SpanKind::evaluation);
     const auto figures = validation.judge_generator();
     if (figures.is_null()) return;
-    log->generator(stage, figures);
+    set_generator_metrics(stage, figures);
     log->event(state.counts, stage, Json{{"generator", figures}});
     results["generator"][after] = figures;
     write_results();
@@ -273,7 +273,7 @@ struct Trainer::Impl : DirectiveSource {
     const auto figures = validation.validate();
     if (figures.is_null()) return;
     log->event(state.counts, stage, Json{{"evaluation", figures}});
-    log->evaluation(stage, figures);
+    set_evaluation_metrics(stage, figures);
     score = figures["last"]["acc@1"].get<double>();
     scored_at = state.counts.total();
     std::string text = fmt::format("{} after {} steps, validation:", to_word(stage),
@@ -290,7 +290,7 @@ struct Trainer::Impl : DirectiveSource {
     log->stage_ends();
     if (stage == Stage::retrieval || stage == Stage::joint) {
       const auto figures = measure_all();
-      if (figures.contains("validation")) log->evaluation(stage, figures["validation"]);
+      if (figures.contains("validation")) set_evaluation_metrics(stage, figures["validation"]);
       results[stage == Stage::joint ? "joint" : "supervised"] = figures;
     }
     write_results();
