@@ -8,36 +8,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/atomic_file.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace duet {
-namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int value() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
-
-void write_all(int descriptor, std::string_view content, const std::filesystem::path& file) {
-  while (!content.empty()) {
-    const auto written = ::write(descriptor, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) throw CannotWrite("{}: cannot be written: {}.", file.string(), std::strerror(errno));
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-}  // namespace
 
 int open_or_create(const std::filesystem::path& file, int flags) {
   const int present = ::open(file.c_str(), flags | O_NOFOLLOW | O_CLOEXEC);
@@ -67,23 +42,9 @@ void throw_cannot_read(const std::filesystem::path& file, int error) {
 }
 
 void write_file_atomically(const std::filesystem::path& file, std::string_view content) {
-  auto temporary = file;
-  temporary += fmt::format(".partial-{}", ::getpid());
-  try {
-    ::unlink(temporary.c_str());  // of an earlier process of this number; a link that somebody put there is not followed
-    Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode));
-    if (descriptor.value() < 0) throw CannotWrite("{}: cannot be created: {}.", file.string(), std::strerror(errno));
-    write_all(descriptor.value(), content, file);
-    if (::fsync(descriptor.value()) != 0) throw CannotWrite("{}: cannot be synced: {}.", file.string(), std::strerror(errno));
-    if (::close(descriptor.release()) != 0) throw CannotWrite("{}: cannot be closed: {}.", file.string(), std::strerror(errno));
-    if (::rename(temporary.c_str(), file.c_str()) != 0) {
-      throw CannotWrite("{}: cannot be put in place: {}.", file.string(), std::strerror(errno));
-    }
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_path(file.has_parent_path() ? file.parent_path() : ".");
+  AtomicFile out(file);
+  out.write(content);
+  out.commit();
 }
 
 void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> content) {
@@ -91,9 +52,9 @@ void write_file_atomically(const std::filesystem::path& file, std::span<const st
 }
 
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit_bytes) {
-  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (descriptor.value() < 0 || ::fstat(descriptor.value(), &status) != 0) throw_cannot_read(file, errno);
+  if (!descriptor.valid() || ::fstat(descriptor.value(), &status) != 0) throw_cannot_read(file, errno);
   if (!S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
   if (static_cast<std::uint64_t>(status.st_size) > limit_bytes) {
     throw DataError("{}: has {} bytes; at most {} are read here. Is it the right file?", file.string(), status.st_size, limit_bytes);
@@ -111,9 +72,9 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit_byt
 }
 
 void append_line(const std::filesystem::path& file, std::string_view line) {
-  Descriptor descriptor(open_or_create(file, O_WRONLY | O_APPEND));
-  if (descriptor.value() < 0) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
-  write_all(descriptor.value(), std::string(line) + '\n', file);
+  const Descriptor descriptor(open_or_create(file, O_WRONLY | O_APPEND));
+  if (!descriptor.valid()) throw CannotWrite("{}: cannot be opened for appending: {}.", file.string(), std::strerror(errno));
+  if (!descriptor.write(std::string(line) + '\n')) throw CannotWrite("{}: cannot be written: {}.", file.string(), std::strerror(errno));
 }
 
 void refuse_link(const std::filesystem::path& file) {
@@ -129,8 +90,8 @@ std::string without_trailing_slash(std::string path) {
 }
 
 void sync_path(const std::filesystem::path& path) {
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.value() < 0 || ::fsync(descriptor.value()) != 0) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor.valid() || ::fsync(descriptor.value()) != 0) {
     throw CannotWrite("{}: cannot be synced: {}.", path.string(), std::strerror(errno));
   }
 }

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "base/time.h"
 #include "cluster/communicate/half.h"
 #include "monitoring/trace/trace.h"
@@ -88,18 +87,6 @@ MPI_Op mpi_op(DataType type, ReduceOp op) {
   if (type == DataType::bfloat16) return half_types().bfloat16_ops[static_cast<int>(op)];
   if (type == DataType::float16) return half_types().float16_ops[static_cast<int>(op)];
   return op == ReduceOp::sum ? MPI_SUM : op == ReduceOp::max ? MPI_MAX : MPI_MIN;
-}
-
-constexpr char kAtWork = 'R', kStopped = 'T', kGone = 'X';
-
-/// Of a process of this host: by a debugger or SIGSTOP stopped, gone (or a zombie), or neither.
-char process_state(std::int64_t process) {
-  std::ifstream file(fmt::format("/proc/{}/stat", process));
-  const std::string stat{std::istreambuf_iterator<char>(file), {}};
-  const auto name_end = stat.rfind(')');  // the name may hold anything
-  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return kGone;
-  const char state = stat[name_end + 2];
-  return state == 'T' || state == 't' ? kStopped : state == 'Z' || state == 'X' ? kGone : kAtWork;
 }
 
 }  // namespace
@@ -213,11 +200,11 @@ void MpiCommunicator::give_up(const Call& call) const {
   std::string missing;
   for (const auto& peer : peers_) {
     const auto reached = peer.pulse->started.load(std::memory_order_relaxed);
-    const char state = process_state(peer.process);
-    if (peer.rank == rank_ || (reached >= call.number && state == kAtWork)) continue;
-    const auto process = state == kGone      ? std::string("its process is gone; it was")
-                         : state == kStopped ? fmt::format("its process {} is stopped,", peer.process)
-                                             : fmt::format("process {} still", peer.process);
+    const auto state = process_state(peer.process);
+    if (peer.rank == rank_ || (reached >= call.number && state == ProcessState::at_work)) continue;
+    const auto process = state == ProcessState::gone || state == ProcessState::zombie ? std::string("its process is gone; it was")
+                         : state == ProcessState::stopped ? fmt::format("its process {} is stopped,", peer.process)
+                                                          : fmt::format("process {} still", peer.process);
     missing += fmt::format("{}rank {} ({} at number {})", missing.empty() ? "" : ", ", peer.rank, process, reached);
   }
   if (missing.empty())

@@ -3,13 +3,12 @@
 #include <dlfcn.h>
 
 #include "base/error.h"
+#include "base/process.h"
 
 namespace duet {
 
 std::filesystem::path cuda_plugin() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  auto plugin = program.parent_path() / "libduet_cuda.so";
+  auto plugin = own_program().parent_path() / "libduet_cuda.so";
   if (!std::filesystem::exists(plugin)) {
     throw Unavailable(
         "{} is not there: this program was built without the CUDA toolkit. Build it where nvcc and NCCL are, or use --run.device=cpu.",

@@ -44,9 +44,9 @@ class ShardWriter {
     ShardStructure structure;
   };
 
-  /// Writes and syncs `file`, which must not exist; returns size and checksums of the file. Sketches are put in the order of their photos,
-  /// those of one photo in the order in which they came. Throws CannotWrite naming the file;
-  /// what was written of it stays for the caller to remove.
+  /// Writes `file` as AtomicFile does (base/atomic_file.h); returns size and checksums of the file. Sketches are put in the order of their
+  /// photos, those of one photo in the order in which they came.
+  /// Throws CannotWrite naming the file.
   Written write(const std::filesystem::path& file);
 
  private:

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/checksum.h"
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "datasets/store/hdf5.h"
@@ -17,19 +18,11 @@
 namespace duet {
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(const std::filesystem::path& file) : value_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (value_ < 0) throw_cannot_read(file, errno);
-  }
-  ~Descriptor() { ::close(value_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
+Descriptor open_for_reading(const std::filesystem::path& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor.valid()) throw_cannot_read(file, errno);
+  return descriptor;
+}
 
 constexpr std::uint64_t kMaxChunkBytes = 256 << 20;
 
@@ -46,9 +39,9 @@ struct Column {
 
 struct ShardReader::Parts {
   Parts(std::filesystem::path path, const ShardStructure& structure, Access wanted)
-      : file(std::move(path)), access(wanted), descriptor(file) {
+      : file(std::move(path)), access(wanted), descriptor(open_for_reading(file)) {
     struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0) throw_cannot_read(file, errno);
+    if (::fstat(descriptor.value(), &status) != 0) throw_cannot_read(file, errno);
     if (!S_ISREG(status.st_mode)) throw InputMissing("{}: is not a file.", file.string());
     size = static_cast<std::uint64_t>(status.st_size);
     check_structure(structure);
@@ -70,7 +63,7 @@ struct ShardReader::Parts {
   void check_structure(const ShardStructure& structure) const {
     std::vector<std::byte> head(static_cast<std::size_t>(std::clamp<std::int64_t>(structure.bytes, 0, kMaxStructureBytes)));
     if (head.empty()) return;
-    const auto got = ::pread(descriptor.get(), head.data(), head.size(), 0);
+    const auto got = ::pread(descriptor.value(), head.data(), head.size(), 0);
     if (got < 0) throw_cannot_read(file, errno);
     if (got != std::ssize(head) || checksum(head) != structure.checksum) {
       throw DataError("{}: its first {} bytes, which say where everything lies, are damaged: no sample of it can be read. {}",
@@ -86,7 +79,7 @@ struct ShardReader::Parts {
     if (!library.valid()) {
       // The library opens the file anew and does not say why it failed; where that was a limit of the machine, the file is not to blame.
       if (errno == EMFILE || errno == ENFILE) throw_cannot_read(file, errno);
-      const Descriptor again(file);
+      const auto again = open_for_reading(file);
       throw DataError("{}: is no HDF5 file, or was cut off or damaged. {}", file.string(), advice());
     }
     read_attributes();
@@ -230,7 +223,7 @@ struct ShardReader::Parts {
     auto left = count * from.width;
     auto place = from.place + first * from.width;
     while (left > 0) {
-      const auto got = ::pread(descriptor.get(), target, left, static_cast<off_t>(place));
+      const auto got = ::pread(descriptor.value(), target, left, static_cast<off_t>(place));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw_cannot_read(file, errno);
       if (got == 0)

@@ -1,12 +1,7 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
+#include "base/atomic_file.h"
 #include "base/checksum.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "datasets/store/hdf5.h"
 #include "datasets/store/sample_checksum.h"
@@ -82,23 +77,6 @@ void write_id_column(MemoryFile& file, const Hdf5Handle& group, const std::vecto
     std::copy(ids[i]->begin(), ids[i]->end(), text.begin() + static_cast<std::ptrdiff_t>(i * width));
   const Hdf5Handle type(make_id_type(width), H5Tclose);
   file.column(group, "id", type.get(), ids.size(), text.data());
-}
-
-void write_synced(const std::filesystem::path& file, std::span<const std::byte> bytes) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
-  if (descriptor < 0) throw CannotWrite("{}: cannot be created: {}.", file.string(), std::strerror(errno));
-  int fault = 0;
-  while (!bytes.empty() && fault == 0) {
-    const auto written = ::write(descriptor, bytes.data(), bytes.size());
-    if (written > 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    } else if (written == 0 || errno != EINTR) {
-      fault = written == 0 ? ENOSPC : errno;
-    }
-  }
-  if (fault == 0 && ::fsync(descriptor) != 0) fault = errno;
-  if (::close(descriptor) != 0 && fault == 0) fault = errno;
-  if (fault != 0) throw CannotWrite("{}: cannot be written: {}.", file.string(), std::strerror(fault));
 }
 
 void check_id(const std::string& id, const char* what) {
@@ -192,7 +170,9 @@ ShardWriter::Written ShardWriter::write(const std::filesystem::path& file) {
   memory.column(sketch, "checksum", H5T_STD_U64LE, sketch_sums.size(), sketch_sums.data());
 
   const auto laid_out = memory.bytes();
-  write_synced(file, laid_out);
+  AtomicFile out(file);
+  out.write(laid_out);
+  out.commit();
   const auto structure = laid_out.first(static_cast<std::size_t>(memory.first_value()));
   return {std::ssize(laid_out), checksum(laid_out), {std::ssize(structure), checksum(structure)}};
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "datasets/store/folder.h"
 #include "datasets/store/shard.h"
@@ -15,12 +16,6 @@ namespace duet {
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw CannotCreate("{}: cannot be made: {}.", folder.string(), error.message());
-}
 
 bool is_ours(const std::string& name) {
   return name == "shards" || name == "manifests" || name == WriterLock::kFileName || name == kPartsFolder || name == kAssembledPartsFolder;
@@ -37,7 +32,7 @@ void remove_leftovers(const fs::path& store, const Manifest& newest) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(store / "shards", ignored)) {
     const auto name = entry.path().filename().string();
-    const bool shard = name.ends_with(".h5") || name.ends_with(".h5.partial");
+    const bool shard = name.ends_with(".h5") || name.find(".h5.partial") != std::string::npos;
     if (shard && !named.contains(name)) fs::remove(entry.path(), ignored);
   }
   for (const auto& entry : fs::directory_iterator(store / "manifests", ignored)) {
@@ -101,15 +96,9 @@ struct StoreWriter::State {
   void write(OpenShard& shard) {
     const auto name = name_of(shard);
     const auto file = path / name;
-    auto partial = file;
-    partial += ".partial";
     try {
-      files.push_back(partial);
-      const auto written = shard.writer.write(partial);
       files.push_back(file);
-      std::error_code error;
-      fs::rename(partial, file, error);
-      if (error) throw CannotWrite("{}: cannot be put in place: {}.", file.string(), error.message());
+      const auto written = shard.writer.write(file);
       manifest.shards.push_back(
           {name, shard.split, shard.writer.photo_count(), shard.writer.sketch_count(), written.bytes, written.checksum, written.structure});
     } catch (const CannotWrite& error) {

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 
 namespace duet {
 
@@ -25,7 +26,7 @@ class WriterLock {
 
  private:
   std::filesystem::path file_;
-  int descriptor_ = -1;
+  FileLock lock_;
 };
 
 }  // namespace duet

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/process.h"
 #include "cluster/ranks/world.h"
 #include "cluster/run/allocation.h"
 #include "cluster/run/run_lock.h"
@@ -76,7 +77,7 @@ int run_train(std::span<const std::string> args) {
   return supervise({.ranks = ranks,
                     .launcher = launcher,
                     .run_folder = config.values.run.folder,
-                    .program = std::filesystem::read_symlink("/proc/self/exe"),
+                    .program = own_program(),
                     .arguments = rank_arguments(args)});
 }
 

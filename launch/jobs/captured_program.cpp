@@ -18,13 +18,14 @@
 
 namespace duet {
 
-bool is_program(const std::string& name) {
+std::filesystem::path find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "/usr/bin:/bin" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    if (::access(((folder.empty() ? "." : folder) + "/" + name).c_str(), X_OK) == 0) return true;
+    const auto file = std::filesystem::path(folder.empty() ? "." : folder) / name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
   }
-  return false;
+  return {};
 }
 
 CapturedEnd run_captured(const std::vector<std::string>& command, double seconds) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@ struct CapturedEnd {
   std::string out, error;
 };
 
-/// Is there a program of this name in PATH?
-bool is_program(const std::string& name);
+/// The program of this name in PATH; empty where there is none.
+std::filesystem::path find_program(const std::string& name);
+inline bool is_program(const std::string& name) { return !find_program(name).empty(); }
 
 /// Runs a program of PATH to its end, without input, and kills it after so many seconds. Throws Unavailable when it cannot be started.
 CapturedEnd run_captured(const std::vector<std::string>& command, double seconds);

@@ -4,9 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -16,14 +14,15 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <regex>
 #include <sstream>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/granted_cores.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/time.h"
 #include "cluster/ranks/world.h"
 #include "launch/jobs/captured_program.h"
@@ -177,15 +176,9 @@ std::vector<pid_t> members_of(pid_t session) {
   while (const dirent* entry = ::readdir(folder)) {
     const pid_t process = std::atoi(entry->d_name);
     if (process <= 0 || ::getsid(process) != session) continue;
-    std::ifstream file(fmt::format("/proc/{}/stat", process));
-    const std::string stat{std::istreambuf_iterator<char>(file), {}};
-    const auto name_end = stat.rfind(')');  // the name may hold anything
-    if (name_end == std::string::npos || name_end + 2 >= stat.size()) continue;
-    if (stat[name_end + 2] == 'Z') {
-      ::waitpid(process, nullptr, WNOHANG);  // an orphan that came to us
-    } else {
-      members.push_back(process);
-    }
+    const auto state = process_state(process);
+    if (state == ProcessState::zombie) ::waitpid(process, nullptr, WNOHANG);  // an orphan that came to us
+    if (state == ProcessState::at_work || state == ProcessState::stopped) members.push_back(process);
   }
   ::closedir(folder);
   return members;
@@ -232,7 +225,6 @@ struct LaunchedRanks::Scratch {
     std::error_code error;
     if (path_.empty()) return;
     std::filesystem::remove_all(path_, error);
-    ::close(lock_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -242,21 +234,11 @@ struct LaunchedRanks::Scratch {
   std::filesystem::path path_;
 
  private:
-  static int lock_folder(const std::filesystem::path& folder) {
-    const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (file >= 0 && ::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
-    if (file >= 0) ::close(file);
-    return -1;
-  }
-
   static void remove_those_of_the_dead(const std::filesystem::path& place) {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
       if (!entry.path().filename().string().starts_with(kPrefix)) continue;
-      if (const int lock = lock_folder(entry.path()); lock >= 0) {
-        std::filesystem::remove_all(entry.path(), error);
-        ::close(lock);
-      }
+      if (const auto lock = FileLock::of_folder(entry.path()); lock.is_held()) std::filesystem::remove_all(entry.path(), error);
     }
   }
 
@@ -264,19 +246,15 @@ struct LaunchedRanks::Scratch {
     for (int attempt = 0; attempt < 10; ++attempt) {
       auto name = (place / fmt::format("{}{}-XXXXXX", kPrefix, ::getpid())).string();
       if (::mkdtemp(name.data()) == nullptr) return false;
-      lock_ = lock_folder(name);
-      struct stat locked = {}, present = {};
-      // Another start may have taken it for a dead one's before it was locked.
-      if (lock_ >= 0 && ::fstat(lock_, &locked) == 0 && ::stat(name.c_str(), &present) == 0 && locked.st_ino == present.st_ino) {
-        path_ = name;
-        return true;
-      }
-      if (lock_ >= 0) ::close(lock_);
+      lock_ = FileLock::of_folder(name);
+      if (!lock_.is_held()) continue;  // another start has taken it for a dead one's before it was locked
+      path_ = name;
+      return true;
     }
     return false;
   }
 
-  int lock_ = -1;
+  FileLock lock_;
 };
 
 namespace {
@@ -428,13 +406,8 @@ void LaunchedRanks::pass_rest_on() {
 
 std::string LaunchedRanks::launcher_path() const {
   const std::string name = launcher_ == Launcher::srun ? "srun" : "mpirun";
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path ? path : "");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const auto file = std::filesystem::path(folder.empty() ? "." : folder) / name;
-    if (::access(file.c_str(), X_OK) == 0) return file;
-  }
-  return name;
+  const auto found = find_program(name);
+  return found.empty() ? name : found.string();
 }
 
 void LaunchedRanks::ask_to_save() const { ::kill(process_, SIGUSR1); }

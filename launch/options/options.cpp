@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "base/process.h"
 #include "monitoring/metrics/push.h"
 #include "monitoring/trace/trace.h"
 
@@ -167,8 +168,7 @@ void check_together(const TrainingConfig& config) {
 
 std::vector<std::filesystem::path> shipped_folders() {
   std::vector<std::filesystem::path> folders;
-  std::error_code unknown;
-  auto folder = std::filesystem::read_symlink("/proc/self/exe", unknown).parent_path();
+  auto folder = own_program().parent_path();
   // The program lies in build/ or in a bundle's bin/, tests some folders deeper.
   for (int up = 0; up < 4 && !folder.empty(); ++up, folder = folder.parent_path()) {
     folders.push_back(folder / "share" / "duet");

@@ -4,6 +4,7 @@
 
 #include "base/checksum.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "cluster/ranks/rank_facts.h"
 #include "datasets/store/store.h"
 #include "launch/rank/versions.h"
@@ -22,7 +23,7 @@ bool may_differ(const std::string& option) {
 
 // Not where it lies: hosts may keep it in different places.
 std::string program_identity() {
-  const std::filesystem::path self = "/proc/self/exe";
+  const std::filesystem::path self = kRunningProgram;
   return fmt::format("{} bytes, {}", std::filesystem::file_size(self), to_hex(checksum_of_file(self)));
 }
 

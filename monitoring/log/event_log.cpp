@@ -4,6 +4,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -48,20 +49,18 @@ void for_each_line(const std::filesystem::path& file, Use use, std::int64_t from
   if (!line.empty()) use(line, false);
 }
 
-// Copies the lines that stay beside the file and renames the copy over it.
+// Copies the lines that stay beside the file and puts the copy in its place.
 void rewrite(const std::filesystem::path& file, const std::function<bool(const Json&)>& keep) {
-  auto copy = file;
-  copy += ".partial";
-  refuse_link(copy);
-  std::ofstream out(copy, std::ios::binary | std::ios::trunc);
-  for_each_line(file, [&](const std::string& line, bool is_whole) {
-    Json event;
-    if (parse_line(line, is_whole, event) && (!keep || keep(event))) out << line << '\n';
-  });
-  out.close();
-  std::error_code failed;
-  if (out) std::filesystem::rename(copy, file, failed);
-  if (!out || failed) throw CannotWrite("{}: cannot be cut to the step that the run resumes from; is the disk full?", file.string());
+  try {
+    AtomicFile copy(file);
+    for_each_line(file, [&](const std::string& line, bool is_whole) {
+      Json event;
+      if (parse_line(line, is_whole, event) && (!keep || keep(event))) copy.write(line + '\n');
+    });
+    copy.commit();
+  } catch (const CannotWrite& error) {
+    throw CannotWrite("{} It cannot be cut to the step that the run resumes from.", error.what());
+  }
 }
 
 }  // namespace
@@ -116,12 +115,6 @@ std::vector<Json> read_last_events(const std::filesystem::path& file, std::int64
         if (parse_line(line, is_whole, event)) events.push_back(std::move(event));
       },
       static_cast<std::int64_t>(size) - bytes);
-  return events;
-}
-
-std::vector<Json> read_events(const std::filesystem::path& file) {
-  std::vector<Json> events;
-  for_each_event(file, [&](const Json& event) { events.push_back(event); });
   return events;
 }
 

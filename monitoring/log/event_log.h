@@ -36,7 +36,4 @@ std::int64_t for_each_event(const std::filesystem::path& file, const std::functi
 /// The objects in the last `bytes` of such a file, however long it is; a line that begins before that place is left out.
 std::vector<Json> read_last_events(const std::filesystem::path& file, std::int64_t bytes);
 
-/// The same as for_each_event(), at once.
-std::vector<Json> read_events(const std::filesystem::path& file);
-
 }  // namespace duet

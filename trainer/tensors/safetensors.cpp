@@ -8,10 +8,10 @@
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/file_kind.h"
@@ -55,56 +55,11 @@ std::uint64_t element_bytes(const std::string& name) {
   return found == kOtherTypes.end() ? 0 : found->second;
 }
 
-/// A file descriptor that closes itself and removes its file unless that was renamed.
-class TemporaryOutput {
- public:
-  explicit TemporaryOutput(const std::filesystem::path& target) : target_(target), temporary_(target) {
-    temporary_ += fmt::format(".{}.tmp", getpid());
-    unlink(temporary_.c_str());  // a link that somebody put there is not followed
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
-    if (descriptor_ < 0) fail("create");
-  }
-  ~TemporaryOutput() {
-    if (descriptor_ >= 0) close(descriptor_);
-    if (!committed_) unlink(temporary_.c_str());
-  }
-  TemporaryOutput(const TemporaryOutput&) = delete;
-  TemporaryOutput& operator=(const TemporaryOutput&) = delete;
-
-  void write(const void* data, std::size_t bytes) {
-    const auto* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      auto written = ::write(descriptor_, at, bytes);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail("write");
-      at += written;
-      bytes -= static_cast<std::size_t>(written);
-    }
-  }
-
-  void commit() {
-    if (fsync(descriptor_) != 0) fail("sync");
-    int closed = close(descriptor_);
-    descriptor_ = -1;
-    if (closed != 0) fail("close");
-    if (rename(temporary_.c_str(), target_.c_str()) != 0) fail("rename to");
-    committed_ = true;
-    sync_path(target_.has_parent_path() ? target_.parent_path() : ".");
-  }
-
- private:
-  [[noreturn]] void fail(const char* action) { throw CannotWrite("{}: cannot {} it: {}", target_.string(), action, std::strerror(errno)); }
-
-  std::filesystem::path target_, temporary_;
-  int descriptor_ = -1;
-  bool committed_ = false;
-};
-
 /// False when the file ends before.
-bool read_at(int descriptor, void* data, std::uint64_t bytes, std::uint64_t offset) {
+bool read_at(const Descriptor& descriptor, void* data, std::uint64_t bytes, std::uint64_t offset) {
   auto* at = static_cast<char*>(data);
   while (bytes > 0) {
-    auto count = pread(descriptor, at, bytes, static_cast<off_t>(offset));
+    auto count = pread(descriptor.value(), at, bytes, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return false;
     at += count;
@@ -208,54 +163,46 @@ void write_safetensors(const std::filesystem::path& file, const NamedTensors& te
   text.resize((text.size() + 7) / 8 * 8, ' ');  // data begins at a multiple of eight, as other readers of the format like it
   std::uint64_t length = text.size();
 
-  TemporaryOutput output(file);
-  output.write(&length, sizeof length);
-  output.write(text.data(), text.size());
+  AtomicFile output(file);
+  output.write(std::as_bytes(std::span(&length, 1)));
+  output.write(text);
   for (const auto& [name, tensor] : tensors) {
     auto plain = tensor.detach().cpu().contiguous();
-    output.write(plain.const_data_ptr(), plain.nbytes());
+    output.write(std::span(static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes()));
   }
   output.commit();
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file) {
-  descriptor_ = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw_cannot_read(file, errno);
-  try {
-    struct stat status {};
-    if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) throw DataError("{}: not a regular file", file.string());
-    auto file_bytes = static_cast<std::uint64_t>(status.st_size);
-    std::uint64_t header_bytes = 0;
-    if (file_bytes < sizeof header_bytes) refuse_other_kind(file);
-    if (file_bytes < sizeof header_bytes || !read_at(descriptor_, &header_bytes, sizeof header_bytes, 0)) {
-      throw DataError("{}: too short for a safetensors file", file.string());
-    }
-    if (header_bytes > kMaxHeader || header_bytes > file_bytes - sizeof header_bytes) {
-      refuse_other_kind(file);
-      throw DataError("{}: not a safetensors file, or cut: its header would have {} bytes", file.string(), header_bytes);
-    }
-    std::string text(header_bytes, '\0');
-    if (!read_at(descriptor_, text.data(), header_bytes, sizeof header_bytes)) throw DataError("{}: cut in its header", file.string());
-    // The first eight bytes of other kinds may be a small number too, as of `gzip -n`.
-    if (!text.starts_with('{')) refuse_other_kind(file);
-    auto header = parse_header(text, file.string());
-    if (!header.is_object()) throw DataError("{}: its header is not an object", file.string());
-    auto data_begin = sizeof header_bytes + header_bytes;
-    for (const auto& [name, value] : header.items()) {
-      if (name == "__metadata__") {
-        if (!value.is_null()) metadata_ = header_member<std::map<std::string, std::string>>(header, name, file.string());
-      } else {
-        entries_.push_back(parse_entry(name, value, data_begin, file_bytes - data_begin, file.string()));
-      }
-    }
-    check_layout(data_begin, file_bytes);
-  } catch (...) {
-    close(descriptor_);
-    throw;
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : path_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (!descriptor_.valid()) throw_cannot_read(file, errno);
+  struct stat status {};
+  if (fstat(descriptor_.value(), &status) != 0 || !S_ISREG(status.st_mode)) throw DataError("{}: not a regular file", file.string());
+  auto file_bytes = static_cast<std::uint64_t>(status.st_size);
+  std::uint64_t header_bytes = 0;
+  if (file_bytes < sizeof header_bytes) refuse_other_kind(file);
+  if (file_bytes < sizeof header_bytes || !read_at(descriptor_, &header_bytes, sizeof header_bytes, 0)) {
+    throw DataError("{}: too short for a safetensors file", file.string());
   }
+  if (header_bytes > kMaxHeader || header_bytes > file_bytes - sizeof header_bytes) {
+    refuse_other_kind(file);
+    throw DataError("{}: not a safetensors file, or cut: its header would have {} bytes", file.string(), header_bytes);
+  }
+  std::string text(header_bytes, '\0');
+  if (!read_at(descriptor_, text.data(), header_bytes, sizeof header_bytes)) throw DataError("{}: cut in its header", file.string());
+  // The first eight bytes of other kinds may be a small number too, as of `gzip -n`.
+  if (!text.starts_with('{')) refuse_other_kind(file);
+  auto header = parse_header(text, file.string());
+  if (!header.is_object()) throw DataError("{}: its header is not an object", file.string());
+  auto data_begin = sizeof header_bytes + header_bytes;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") {
+      if (!value.is_null()) metadata_ = header_member<std::map<std::string, std::string>>(header, name, file.string());
+    } else {
+      entries_.push_back(parse_entry(name, value, data_begin, file_bytes - data_begin, file.string()));
+    }
+  }
+  check_layout(data_begin, file_bytes);
 }
-
-SafetensorsFile::~SafetensorsFile() { close(descriptor_); }
 
 void SafetensorsFile::check_layout(std::uint64_t data_begin, std::uint64_t file_bytes) {
   std::ranges::stable_sort(entries_,

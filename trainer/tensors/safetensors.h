@@ -1,11 +1,12 @@
 #pragma once
+#include "base/descriptor.h"
 #include "base/torch.h"
 #include "trainer/tensors/named_tensors.h"
 
 namespace duet {
 
 /// Writes tensors in the safetensors format (readable from Python): 8 bytes header length, JSON header, data, little-endian, no holes.
-/// Under a temporary name, synced, renamed: after a crash there is the old file or the new. Types: float16/32/64, bfloat16, int64, uint8;
+/// Through an AtomicFile (base/atomic_file.h): after a crash there is the old file or the new. Types: float16/32/64, bfloat16, int64, uint8;
 /// tensors of any device and stride. The order is kept. Throws CannotWrite naming the file; InternalError on a name given twice or an
 /// unsupported type.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
@@ -27,9 +28,6 @@ class SafetensorsFile {
 
   /// Throws InputMissing, or DataError naming the file and what is wrong with it, or of which other kind it is.
   explicit SafetensorsFile(const std::filesystem::path& file);
-  ~SafetensorsFile();
-  SafetensorsFile(const SafetensorsFile&) = delete;
-  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   /// In the order of the data.
@@ -48,7 +46,7 @@ class SafetensorsFile {
   void check_layout(std::uint64_t data_begin, std::uint64_t file_bytes);
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t> index_;
   std::map<std::string, std::string> metadata_;

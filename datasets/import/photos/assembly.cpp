@@ -15,6 +15,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "datasets/import/photos/part.h"
@@ -144,12 +145,6 @@ std::vector<FoundPart> complete_parts(const fs::path& store, const std::map<int,
 }
 
 constexpr double kPatienceSeconds = 3;  // for others who hold a lock just for a moment
-
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw CannotCreate("{}: cannot be made: {}.", folder.string(), error.message());
-}
 
 /// The lock of a part, taken while no assembly is under way, which would remove it with the others.
 std::unique_ptr<WriterLock> lock_part(const fs::path& folder) {

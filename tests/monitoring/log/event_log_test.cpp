@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tests/read_events.h"
 
 namespace duet {
 namespace {

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "tests/read_events.h"
 #include "tests/trainer/loop/tiny_training.h"
 #include "trainer/data/training_data.h"
 
