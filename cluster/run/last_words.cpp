@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "cluster/run/run_folder.h"
 
 namespace duet {
 namespace {
@@ -26,6 +27,7 @@ char handler_text[640];  // up to the time, which the handler adds
 std::atomic<bool> begun{false};
 std::atomic<bool> written{false};
 std::atomic<bool> on_disk{false};
+std::filesystem::path joined_path;
 int own_rank = 0;
 double own_start = 0;
 
@@ -35,18 +37,12 @@ std::string own_job() {
   return supervisor ? std::string(supervisor).substr(0, 32) : "";
 }
 
-std::filesystem::path file_of(const std::filesystem::path& run_folder, int rank) {
-  return run_folder / "log" / fmt::format("last-words-rank-{}.json", rank);
-}
-
-std::filesystem::path joined_file(const std::filesystem::path& log) { return log / "ranks-joined"; }
-
 }  // namespace
 
 void begin_last_words(const std::filesystem::path& run_folder, int rank) {
   std::error_code error;
-  std::filesystem::create_directories(run_folder / "log", error);  // a failure shows in the first file that the run itself writes
-  const auto file = std::filesystem::absolute(file_of(run_folder, rank)).string();
+  std::filesystem::create_directories(RunFolder(run_folder).log(), error);  // a failure shows in the first file that the run itself writes
+  const auto file = std::filesystem::absolute(RunFolder(run_folder).last_words(rank)).string();
   if (file.size() + 16 > kPathLimit) throw UsageError("{}: the path of the run's folder is too long.", run_folder.string());
   begun = false;
   own_start = unix_seconds();
@@ -58,6 +54,7 @@ void begin_last_words(const std::filesystem::path& run_folder, int rank) {
       "%.3f, \"time\": ",
       rank, static_cast<int>(ExitStatus::rank_lost), Json(own_job()).dump(-1, ' ', true, Json::error_handler_t::replace).c_str(),
       own_start);
+  joined_path = std::filesystem::absolute(RunFolder(run_folder).ranks_joined());
   own_rank = rank;
   begun = true;
 }
@@ -85,7 +82,7 @@ void withdraw_last_words() {
 void note_joined_ranks() {
   if (!begun || own_job().empty()) return;
   try {
-    write_file_atomically(joined_file(std::filesystem::path(final_path).parent_path()), own_job() + "\n");
+    write_file_atomically(joined_path, own_job() + "\n");
   } catch (const Error&) {
     // The disk is full, which the run's own files will say.
   }
@@ -93,7 +90,7 @@ void note_joined_ranks() {
 
 bool ranks_had_joined(const std::filesystem::path& run_folder, const std::string& job) {
   try {
-    return read_file(joined_file(run_folder / "log")) == job + "\n";
+    return read_file(RunFolder(run_folder).ranks_joined()) == job + "\n";
   } catch (const Error&) {
     return false;
   }
@@ -121,7 +118,7 @@ void leave_because_of_peer() {
 }
 
 std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder, int rank) {
-  const auto file = file_of(run_folder, rank);
+  const auto file = RunFolder(run_folder).last_words(rank);
   try {
     const auto json = read_json(file);
     const auto subject = file.string();
@@ -139,10 +136,9 @@ std::optional<LastWords> read_last_words(const std::filesystem::path& run_folder
 
 void clear_last_words(const std::filesystem::path& run_folder) {
   std::error_code error;
-  std::filesystem::remove(joined_file(run_folder / "log"), error);
-  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "log", error)) {
-    if (entry.path().filename().string().starts_with("last-words-rank-")) std::filesystem::remove(entry.path(), error);
-  }
+  const RunFolder run(run_folder);
+  std::filesystem::remove(run.ranks_joined(), error);
+  for (const auto& file : run.all_last_words()) std::filesystem::remove(file, error);
 }
 
 }  // namespace duet

@@ -1,7 +1,5 @@
 #include "cluster/run/run_lock.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,16 +9,18 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/host.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/run/allocation.h"
+#include "cluster/run/run_folder.h"
 
 namespace duet {
 namespace {
 
-constexpr const char* kLockName = "run.lock";
+constexpr double kPatienceWithLookers = 0.4;  // seconds
 
 /// Empty fields when there is no record.
 RunOwner owner_of(const std::filesystem::path& folder) { return read_run_owner(folder).value_or(RunOwner{}); }
@@ -31,7 +31,7 @@ void write_owner(const std::filesystem::path& folder, const RunOwner& owner) {
     json["slurm_job"] = owner.slurm_job;
     json["slurm_restarts"] = owner.slurm_restarts;
   }
-  write_file_atomically(folder / "owner.json", json_text(json, 2) + "\n");
+  write_file_atomically(RunFolder(folder).owner(), json_text(json, 2) + "\n");
 }
 
 std::string name_of(const RunOwner& owner) {
@@ -46,37 +46,30 @@ bool succeeds(const RunOwner& owner) {
   return own && own->job == owner.slurm_job && own->restarts > owner.slurm_restarts;
 }
 
-bool try_lock(int file, int how, const std::filesystem::path& folder) {
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    if (attempt > 0) ::usleep(20000);  // somebody who only looks (is_held) has it for a moment
-    if (::flock(file, how | LOCK_NB) == 0) return true;
-    if (const int reason = errno; reason != EWOULDBLOCK)
-      throw CannotCreate("{}: this file system does not lock files: {}", (folder / kLockName).string(), std::strerror(reason));
-  }
-  return false;
-}
-
 [[noreturn]] void refuse(const RunOwner& owner, const std::filesystem::path& folder) {
   throw CannotCreate("{}: another job works in this run's folder: {}. Wait for it, stop it, or choose another run.folder.", folder.string(),
                      name_of(owner));
 }
 
-int open_lock(const std::filesystem::path& lock) {
-  const int file = open_or_create(lock, O_RDWR);
-  if (file < 0) throw CannotCreate("{}: cannot open the run's lock: {}", lock.string(), std::strerror(errno));
-  return file;
-}
-
-/// False when `name` is not, or no longer, the file that is open.
-bool is_file(int file, const std::filesystem::path& name) {
-  struct stat held = {}, present = {};
-  return ::fstat(file, &held) == 0 && ::stat(name.c_str(), &present) == 0 && held.st_ino == present.st_ino && held.st_dev == present.st_dev;
+/// False when another process has it.
+bool is_mine(const FileLock& lock, const std::filesystem::path& file) {
+  switch (lock.state()) {
+    case FileLock::State::held:
+      return true;
+    case FileLock::State::busy:
+      return false;
+    case FileLock::State::not_opened:
+      throw CannotCreate("{}: cannot open the run's lock: {}", file.string(), std::strerror(lock.error()));
+    case FileLock::State::not_locked:
+      break;
+  }
+  throw CannotCreate("{}: this file system does not lock files: {}", file.string(), std::strerror(lock.error()));
 }
 
 }  // namespace
 
 std::optional<RunOwner> read_run_owner(const std::filesystem::path& run_folder) {
-  const auto file = run_folder / "owner.json";
+  const auto file = RunFolder(run_folder).owner();
   if (!std::filesystem::exists(file)) return std::nullopt;
   const auto json = read_json(file);
   const auto subject = file.string();
@@ -91,34 +84,19 @@ std::optional<RunOwner> read_run_owner(const std::filesystem::path& run_folder) 
 
 RunLock::RunLock(const std::filesystem::path& run_folder, double patience_seconds)
     : folder_(std::filesystem::absolute(run_folder)), patience_seconds_(patience_seconds) {
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (error) throw CannotCreate("{}: cannot make the run's folder: {}", folder_.string(), error.message());
-  try {
-    acquire();
-  } catch (...) {
-    if (file_ >= 0) ::close(file_);
-    throw;
-  }
-}
-
-void RunLock::acquire() {
-  const auto lock = folder_ / kLockName;
-  file_ = open_lock(lock);
-  while (try_lock(file_, LOCK_EX, folder_) && !is_file(file_, lock)) {  // it was replaced between opening and locking
-    ::close(file_);
-    file_ = open_lock(lock);
-  }
+  make_folder(folder_);
+  const auto file = RunFolder(folder_).lock();
+  lock_ = FileLock(file, kPatienceWithLookers);
+  const bool free = is_mine(lock_, file);
   const auto former = owner_of(folder_);
-  if (!try_lock(file_, LOCK_EX, folder_)) {
+  if (!free) {
     if (!succeeds(former)) refuse(former, folder_);
     // Its lock cannot be taken away, but the file can be replaced by one that this process holds.
-    auto replacement = lock;
+    auto replacement = file;
     replacement += ".next";
-    ::close(file_);
-    file_ = open_lock(replacement);
-    if (!try_lock(file_, LOCK_EX, folder_)) refuse(former, folder_);
-    std::filesystem::rename(replacement, lock);
+    lock_ = FileLock(replacement, kPatienceWithLookers);
+    if (!is_mine(lock_, replacement)) refuse(former, folder_);
+    std::filesystem::rename(replacement, file);
   }
   if (!former.released && (former.host != host_name() || succeeds(former))) {
     warn("{}: {} had this run's folder and did not give it back; taking over. If it still runs, it will save nothing more.",
@@ -137,24 +115,15 @@ void RunLock::acquire() {
 
 void RunLock::require_free(const std::filesystem::path& run_folder) {
   const auto folder = std::filesystem::absolute(run_folder);
-  const int file = ::open((folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;  // no run yet; what else may be wrong shows when it begins
-  try {
-    const auto locked = try_lock(file, LOCK_SH, folder);
-    if (const auto owner = owner_of(folder); !locked && !succeeds(owner)) refuse(owner, folder);
-  } catch (...) {
-    ::close(file);
-    throw;
-  }
-  ::close(file);
+  const auto file = RunFolder(folder).lock();
+  const auto lock = FileLock::look(file, kPatienceWithLookers);
+  if (lock.state() == FileLock::State::not_opened) return;  // no run yet; what else may be wrong shows when it begins
+  const bool free = is_mine(lock, file);
+  if (const auto owner = owner_of(folder); !free && !succeeds(owner)) refuse(owner, folder);
 }
 
 bool RunLock::is_held(const std::filesystem::path& run_folder) {
-  const int file = ::open((run_folder / kLockName).c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
-  return held;
+  return FileLock::look(RunFolder(run_folder).lock()).state() == FileLock::State::busy;
 }
 
 RunLock::~RunLock() {
@@ -167,7 +136,6 @@ RunLock::~RunLock() {
   } catch (const Error&) {
     // The record stays as after a crash, which the next owner copes with.
   }
-  ::close(file_);
 }
 
 bool RunLock::has_successor(const std::filesystem::path& run_folder) noexcept {
@@ -181,12 +149,13 @@ bool RunLock::has_successor(const std::filesystem::path& run_folder) noexcept {
 }
 
 bool RunLock::still_mine() const {
-  const auto lock = folder_ / kLockName;
+  const RunFolder run(folder_);
+  const auto lock = run.lock();
   const Stopwatch since;
   for (bool warned = false;; ::usleep(50000)) {
     struct stat present = {};
     bool readable = ::stat(lock.c_str(), &present) == 0;
-    if (readable && !is_file(file_, lock)) return false;  // replaced
+    if (readable && !lock_.has_name(lock)) return false;  // replaced
     try {
       if (const auto owner = readable ? read_run_owner(folder_) : std::nullopt) return owner->token == token_;
     } catch (const std::exception&) {
@@ -194,7 +163,7 @@ bool RunLock::still_mine() const {
     }
     if (since.seconds() > patience_seconds_) return false;
     if (since.seconds() > 0.2 && !std::exchange(warned, true))
-      warn("{}: cannot be read; waiting at most {} for its file system.", (folder_ / (readable ? "owner.json" : kLockName)).string(),
+      warn("{}: cannot be read; waiting at most {} for its file system.", (readable ? run.owner() : lock).string(),
            human_duration(patience_seconds_));
   }
 }

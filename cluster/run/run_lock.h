@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "base/file_lock.h"
+
 namespace duet {
 
 /// Who owns a run's folder, or owned it last: RUN/owner.json.
@@ -51,12 +53,10 @@ class RunLock {
   bool still_mine() const;
 
  private:
-  void acquire();
-
   std::filesystem::path folder_;
   double patience_seconds_;
   std::int64_t token_ = 0;
-  int file_ = -1;
+  FileLock lock_;
 };
 
 }  // namespace duet

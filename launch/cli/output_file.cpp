@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cluster/run/run_folder.h"
 
 namespace duet {
 
@@ -40,15 +41,17 @@ void refuse_to_overwrite(const fs::path& output, std::span<const fs::path> input
 }
 
 void refuse_foreign_run_folder(const fs::path& run_folder) {
-  for (const char* name : {"log", "checkpoints", "samples", "tensorboard", "metrics.jsonl", "run.lock"}) refuse_link(run_folder / name);
+  const RunFolder run(run_folder);
+  for (const auto& appended : {run.log(), run.checkpoints().path(), run.samples(), run.tensorboard(), run.metrics(), run.lock()})
+    refuse_link(appended);
   std::error_code absent;
-  for (const char* name : {"owner.json", "run.lock", "job.json", "checkpoints/latest"}) {
-    if (fs::exists(run_folder / name, absent)) return;
+  for (const auto& sign : {run.owner(), run.lock(), run.job(), run.checkpoints().latest()}) {
+    if (fs::exists(sign, absent)) return;
   }
-  for (const char* name : {"config.cfg", "environment.json", "metrics.jsonl", "results.json", "report.html"}) {
-    if (fs::exists(fs::symlink_status(run_folder / name, absent)))
+  for (const auto& replaced : {run.config(), run.environment(), run.metrics(), run.results(), run.report()}) {
+    if (fs::exists(fs::symlink_status(replaced, absent)))
       throw CannotCreate("{}: holds a file {} that no training has written there, and would replace it. Choose another run.folder.",
-                         run_folder.string(), name);
+                         run_folder.string(), replaced.filename().string());
   }
 }
 

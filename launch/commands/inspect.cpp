@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/torch.h"
+#include "cluster/run/run_folder.h"
 #include "launch/commands/commands.h"
 #include "trainer/checkpoint/checkpoint_folder.h"
 
@@ -52,7 +53,7 @@ Json describe_file(const fs::path& file) {
 std::vector<fs::path> tensor_files(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+    if (entry.path().extension() == CheckpointFile::kTensors) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -83,9 +84,9 @@ Json describe(const fs::path& path) {
     json["files"] = Json::array({describe_file(path)});
     return json;
   }
-  if (fs::exists(path / "manifest.json")) return describe_checkpoint(Checkpoint::open(path), {});
-  const auto checkpoints = fs::is_directory(path / "checkpoints") ? path / "checkpoints" : path;
-  const auto found = find_checkpoint(checkpoints);
+  if (fs::exists(path / CheckpointFile::kManifest)) return describe_checkpoint(Checkpoint::open(path), {});
+  const auto checkpoints = RunFolder(path).checkpoints().path();
+  const auto found = find_checkpoint(fs::is_directory(checkpoints) ? checkpoints : path);
   if (!found.checkpoint) throw InputMissing("{}: holds no checkpoint, and is none itself.", path.string());
   return describe_checkpoint(*found.checkpoint, found.passed_over);
 }

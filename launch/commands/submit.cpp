@@ -2,6 +2,8 @@
 #include <map>
 #include <sstream>
 
+#include "base/process.h"
+#include "cluster/run/run_folder.h"
 #include "launch/cli/output_file.h"
 #include "launch/commands/commands.h"
 #include "launch/jobs/batch_script.h"
@@ -83,7 +85,7 @@ BatchScript script_of(const ParsedOptions& options, const ResolvedConfig& config
     script.set_option("kill-on-invalid-dep", "yes");
   }
   if (options.given("sbatch")) script.add_options(options.get<std::string>("sbatch"));
-  script.set("DUET", fs::read_symlink("/proc/self/exe").string());
+  script.set("DUET", own_program().string());
   script.set("CONFIG", options.get_or<std::string>("config", ""));
   script.set("RUN_FOLDER", folder.string());
   const auto& data = config.values.data;
@@ -101,7 +103,7 @@ BatchScript script_of(const ParsedOptions& options, const ResolvedConfig& config
 // What a job that is waited for will have left behind by then is not there yet.
 ResolvedConfig without_later_files(ResolvedConfig config) {
   for (auto* initial : {&config.values.retrieval.initial, &config.values.generator.initial}) {
-    if (!fs::exists(fs::path(*initial) / "checkpoints" / "latest") && !fs::is_regular_file(*initial)) initial->clear();
+    if (!RunFolder(*initial).checkpoints().has_any() && !fs::is_regular_file(*initial)) initial->clear();
   }
   return config;
 }

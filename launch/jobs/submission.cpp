@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/time.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/run_lock.h"
 #include "launch/cli/output_file.h"
 #include "launch/jobs/captured_program.h"
@@ -50,9 +52,10 @@ CapturedEnd sbatch(const std::vector<std::string>& arguments) {
 }  // namespace
 
 std::string job_log_pattern(const fs::path& run_folder) {
-  auto pattern = (run_folder / "log").string();
-  for (std::size_t at = 0; (at = pattern.find('%', at)) != std::string::npos; at += 2) pattern.insert(at, 1, '%');
-  return pattern + "/slurm-%j.log";
+  const auto log = RunFolder(run_folder).slurm_log("%j");
+  auto folder = log.parent_path().string();
+  for (std::size_t at = 0; (at = folder.find('%', at)) != std::string::npos; at += 2) folder.insert(at, 1, '%');
+  return folder + "/" + log.filename().string();
 }
 
 void require_submittable(const std::filesystem::path& run_folder) {
@@ -71,18 +74,18 @@ void require_submittable(const std::filesystem::path& run_folder) {
 
 std::string test_batch_script(const std::string& script) {
   const TemporaryFolder folder;
-  write_file_atomically(folder / "submit.sbatch", script);
-  auto words = words_of(sbatch({"--test-only", (folder / "submit.sbatch").string()}));
+  const auto file = RunFolder(folder.path()).batch_script();
+  write_file_atomically(file, script);
+  auto words = words_of(sbatch({"--test-only", file.string()}));
   // "Job 12 to start at …": a number that no job will have.
   if (const auto at = words.find(" to start"); words.starts_with("Job ") && at != std::string::npos) words.replace(0, at, "expected");
   return words;
 }
 
 SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const std::string& kind, const std::string& script) {
-  std::error_code error;
-  std::filesystem::create_directories(run_folder / "log", error);
-  if (error) throw CannotCreate("{}: cannot make the run's folder: {}.", run_folder.string(), error.message());
-  const auto file = run_folder / "submit.sbatch";
+  const RunFolder run(run_folder);
+  make_folder(run.log());
+  const auto file = run.batch_script();
   refuse_to_overwrite(file, {}, script.substr(0, script.find('\n', script.find('\n') + 1)));
   write_file_atomically(file, script);
   const auto end = sbatch({"--parsable", file.string()});
@@ -91,8 +94,7 @@ SubmittedJob submit_batch_script(const std::filesystem::path& run_folder, const 
   if (id.empty() || !std::all_of(id.begin(), id.end(), [](unsigned char digit) { return std::isdigit(digit) != 0; })) {
     throw Unavailable("sbatch took the job, but said '{}' instead of its number; `squeue --me` shows it.", words_of(end));
   }
-  const auto log = run_folder / "log" / fmt::format("slurm-{}.log", id);
-  const SubmittedJob job{.id = id, .kind = kind, .script = file.string(), .log = log.string(), .submitted = utc_now()};
+  const SubmittedJob job{.id = id, .kind = kind, .script = file.string(), .log = run.slurm_log(id).string(), .submitted = utc_now()};
   write_submitted_job(run_folder, job);
   return job;
 }

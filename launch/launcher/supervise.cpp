@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/run/last_words.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/run_lock.h"
 #include "monitoring/log/progress.h"
 #include "monitoring/metrics/discovery.h"
@@ -136,10 +137,8 @@ std::string end_of(int status) {
 }
 
 std::string how_to_go_on(const SuperviseOptions& options) {
-  std::error_code ignored;
-  return std::filesystem::exists(options.run_folder / "checkpoints" / "latest", ignored)
-             ? "The same command continues from the last checkpoint."
-             : "There is no checkpoint yet: the same command begins anew.";
+  return RunFolder(options.run_folder).checkpoints().has_any() ? "The same command continues from the last checkpoint."
+                                                               : "There is no checkpoint yet: the same command begins anew.";
 }
 
 /// Whether the launcher gave up by itself. A rank that is killed while it starts is no such case, nor is a launcher that somebody kills.
@@ -236,7 +235,8 @@ int supervise(const SuperviseOptions& options) {
   const auto ended = watch(options, ranks);
   ranks.end_now();
   ranks.pass_rest_on();
-  if (!RunLock::has_successor(options.run_folder)) remove_scrape_targets(options.run_folder);  // killed ranks leave it behind
+  if (!RunLock::has_successor(options.run_folder))
+    remove_scrape_targets(RunFolder(options.run_folder).scrape_targets());  // killed ranks leave it behind
   return static_cast<int>(verdict(options, ended, ranks));
 }
 

@@ -1,6 +1,7 @@
 #include "launch/rank/run_networks.h"
 
 #include "base/log.h"
+#include "cluster/run/run_folder.h"
 
 namespace duet {
 namespace {
@@ -13,7 +14,7 @@ Checkpoint named_checkpoint(const ParsedOptions& options) {
   const std::filesystem::path run(options.get<std::string>("run"));
   if (!std::filesystem::is_directory(run))
     throw InputMissing("{}: there is no such run. --run takes the run.folder of `duet train`.", run.string());
-  auto found = find_checkpoint(run / "checkpoints");
+  auto found = find_checkpoint(RunFolder(run).checkpoints().path());
   for (const auto& reason : found.passed_over) warn("{}", reason);
   if (!found.checkpoint) throw InputMissing("{}: holds no checkpoint yet.", run.string());
   return std::move(*found.checkpoint);
@@ -22,7 +23,7 @@ Checkpoint named_checkpoint(const ParsedOptions& options) {
 // What a checkpoint says of its configuration, which is all that networks depend on; where the stores lie is in the run's own file.
 TrainingConfig configuration_of(const Checkpoint& checkpoint) {
   TrainingConfig config;
-  const auto file = checkpoint.folder().parent_path().parent_path() / "config.cfg";
+  const auto file = RunFolder::of_checkpoint(checkpoint.folder()).config();
   if (std::filesystem::exists(file)) config = resolve_config({.file = file.string(), .environment = {}, .command_line = {}}).values;
   for (const auto& option : config_table()) {
     if (checkpoint.configuration().contains(option.name)) option.set(config, checkpoint.configuration().at(option.name).get<std::string>());
@@ -49,8 +50,8 @@ OpenedRun::OpenedRun(const ParsedOptions& options, const Ranks& ranks)
   if (weights_ != "last" && weights_ != "average" && weights_ != "best") {
     throw UsageError("--weights {}: takes last, average or best.", weights_);
   }
-  if (!options.given("weights") && !checkpoint_->has("retrieval-best.safetensors")) {
-    weights_ = checkpoint_->has("retrieval-average.safetensors") ? "average" : "last";
+  if (!options.given("weights") && !checkpoint_->has(CheckpointFile::of_retrieval("best"))) {
+    weights_ = checkpoint_->has(CheckpointFile::of_retrieval("average")) ? "average" : "last";
   }
   Device device;
   if (config_.run.precision == Precision::float64) device.dtype = at::kDouble;

@@ -14,6 +14,7 @@
 #include "cluster/ranks/world.h"
 #include "cluster/run/allocation.h"
 #include "cluster/run/last_words.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/run_lock.h"
 #include "cluster/run/started.h"
 #include "cluster/run/stop_signal.h"
@@ -49,8 +50,8 @@ Device host_device(const TrainingConfig& config) {
 void describe_run(const ResolvedConfig& config, World& world, const std::string& device) {
   const auto hosts = world.control().all_gather_strings(world.host() + " " + device);
   if (world.rank() != 0) return;
-  const std::filesystem::path folder(config.values.run.folder);
-  write_file_atomically(folder / "config.cfg", print_config(config));
+  const RunFolder run(config.values.run.folder);
+  write_file_atomically(run.config(), print_config(config));
   Json data = Json::object();
   for (const auto& [name, path] :
        {std::pair{"labelled", config.values.data.labelled}, {"pool", config.values.data.pool}, {"strokes", config.values.data.strokes}}) {
@@ -65,7 +66,7 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
                          {"threads", at::get_num_threads()},
                          {"data", data},
                          {"versions", versions(config.values.run.device == DeviceKind::cuda)}};
-  write_file_atomically(folder / "environment.json", json_text(environment, 2) + "\n");
+  write_file_atomically(run.environment(), json_text(environment, 2) + "\n");
 }
 
 // Of all that a launcher started, whether or not they see each other.
@@ -78,18 +79,18 @@ int train(const ResolvedConfig& resolved, World& world) {
   const auto& config = resolved.values;
   auto selected = select_device_of_fitting_ranks(resolved, world);
   check_batches(config, world.size());
-  const std::filesystem::path folder(config.run.folder);
+  const RunFolder run(config.run.folder);
   // Rank 0 owns the run; the others must not start when it does not.
   std::unique_ptr<RunLock> lock;
   std::string refused;
   if (world.rank() == 0) {
     try {
-      lock = std::make_unique<RunLock>(folder);
+      lock = std::make_unique<RunLock>(run.path());
     } catch (const Error& error) {
       refused = error.what();
     }
   }
-  if (lock) remove_scrape_targets(folder);  // of a start that was killed
+  if (lock) remove_scrape_targets(run.scrape_targets());  // of a start that was killed
   world.control().broadcast_string(refused, 0);
   if (!refused.empty()) {
     withdraw_last_words();
@@ -131,8 +132,7 @@ int train(const ResolvedConfig& resolved, World& world) {
   }
   const bool reported = trainer.write_report();
   if (world.rank() == 0)
-    say("finished; {} {}",
-        reported ? "the report is" : "without a report:", (folder / (reported ? "report.html" : "results.json")).string());
+    say("finished; {} {}", reported ? "the report is" : "without a report:", (reported ? run.report() : run.results()).string());
   world.control().barrier();
   write_last_words(ExitStatus::done, "");
   return 0;
@@ -268,7 +268,7 @@ std::string training_plan(const ResolvedConfig& resolved, int ranks, PlannedFor 
       "most {} MiB, activations come on top\n",
       bytes * 4 / 1e6, config.checkpoint.keep_last + 1, bytes * 5 / 1e6, config.data.cache_mebibytes);
   if (!config.run.folder.empty()) {
-    if (const auto found = find_checkpoint(std::filesystem::path(config.run.folder) / "checkpoints"); found.checkpoint) {
+    if (const auto found = find_checkpoint(RunFolder(config.run.folder).checkpoints().path()); found.checkpoint) {
       found.checkpoint->check_configuration(fingerprint_json(config));
       plan += fmt::format("  continues from {}\n", found.checkpoint->folder().string());
     }

@@ -10,6 +10,7 @@
 #include "base/host.h"
 #include "base/time.h"
 #include "cluster/run/last_words.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/run_lock.h"
 #include "launch/jobs/submitted_job.h"
 #include "launch/options/options.h"
@@ -25,7 +26,6 @@ constexpr std::int64_t kTailBytes = 512 << 10;
 constexpr std::int64_t kMostRanks = 1 << 16;
 constexpr double kRateSeconds = 120;  // the rate is that of the last two minutes
 constexpr double kClocksDiffer = 60;
-constexpr double kSilentElsewhere = 15 * 60;  // an owner on a host whose locks are not seen here counts as lost after that
 
 double seconds_of_utc(const std::string& text) {
   std::tm time{};
@@ -93,7 +93,7 @@ void better(Json& best, const std::string& weights, std::int64_t total_step, con
 }
 
 void read_progress(RunStatus& status, double since) {
-  const auto lines = read_last_events(status.folder / "metrics.jsonl", kTailBytes);
+  const auto lines = read_last_events(RunFolder(status.folder).metrics(), kTailBytes);
   const Json* first = nullptr;
   const Json* last = nullptr;
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
@@ -122,7 +122,7 @@ void read_progress(RunStatus& status, double since) {
 }
 
 void read_plan(RunStatus& status) {
-  const auto file = status.folder / "config.cfg";
+  const auto file = RunFolder(status.folder).config();
   std::error_code absent;
   if (!fs::exists(file, absent)) return;
   try {
@@ -136,22 +136,19 @@ void read_plan(RunStatus& status) {
 }
 
 void read_checkpoint(RunStatus& status) {
-  const auto checkpoints = status.folder / "checkpoints";
+  const auto newest = RunFolder(status.folder).checkpoints().newest();
   std::error_code absent;
-  if (!fs::exists(checkpoints / "latest", absent)) return;
-  auto name = read_file(checkpoints / "latest", 4096);
-  while (!name.empty() && std::isspace(static_cast<unsigned char>(name.back()))) name.pop_back();
-  const auto folder = path_inside(checkpoints, name);
-  if (!fs::is_directory(folder, absent)) return;
-  status.checkpoint = name;
-  status.checkpoint_seconds_ago = age_of(changed(folder / "manifest.json"));
-  for (const auto& file : fs::directory_iterator(folder, absent)) {
+  if (!newest || !fs::is_directory(*newest, absent)) return;
+  status.checkpoint = newest->filename().string();
+  status.checkpoint_seconds_ago = age_of(changed(*newest / CheckpointFile::kManifest));
+  for (const auto& file : fs::directory_iterator(*newest, absent)) {
     if (file.is_regular_file(absent)) status.checkpoint_bytes += static_cast<std::int64_t>(file.file_size(absent));
   }
-  const auto progress = json_if_there(folder / "progress.json");
+  const auto progress_file = *newest / CheckpointFile::kProgress;
+  const auto progress = json_if_there(progress_file);
   // Steps may be logged more rarely than they are saved.
   if (progress && progress->contains("counts")) {
-    const auto counts = step_counts_from_json((*progress)["counts"], (folder / "progress.json").string());
+    const auto counts = step_counts_from_json((*progress)["counts"], progress_file.string());
     status.total_step = std::max(status.total_step, counts.total());
   }
   // Each adoption of a generation saves a checkpoint.
@@ -163,10 +160,11 @@ void read_checkpoint(RunStatus& status) {
 }
 
 void read_places(RunStatus& status, const std::optional<SubmittedJob>& submitted) {
-  const auto started = json_if_there(status.folder / "environment.json");
+  const RunFolder run(status.folder);
+  const auto started = json_if_there(run.environment());
   if (started) {
     const auto ranks = whole(*started, "ranks");
-    if (ranks < 0 || ranks > kMostRanks) throw DataError("{}: {} ranks.", (status.folder / "environment.json").string(), ranks);
+    if (ranks < 0 || ranks > kMostRanks) throw DataError("{}: {} ranks.", run.environment().string(), ranks);
     status.ranks = static_cast<int>(ranks);
     if (started->contains("hosts") && (*started)["hosts"].is_array()) {
       for (const auto& host : (*started)["hosts"]) {
@@ -188,12 +186,12 @@ void read_places(RunStatus& status, const std::optional<SubmittedJob>& submitted
     if (later && submitted && submitted->id != status.job_id) status.log.clear();
   }
   std::error_code absent;
-  if (fs::exists(status.folder / "report.html", absent)) status.report = (status.folder / "report.html").string();
+  if (fs::exists(run.report(), absent)) status.report = run.report().string();
 }
 
 // Of rank 0, which is the first one of its host.
 std::string endpoint_of(const RunStatus& status) {
-  const auto hosts = json_if_there(status.folder / "prometheus-targets.json");
+  const auto hosts = json_if_there(RunFolder(status.folder).scrape_targets());
   if (!hosts || !hosts->is_array() || status.hosts.empty()) return "";
   for (const auto& host : *hosts) {
     if (host.at("labels").at("host") == status.hosts.front()) return "http://" + host.at("targets").at(0).get<std::string>();
@@ -201,71 +199,12 @@ std::string endpoint_of(const RunStatus& status) {
   return "";
 }
 
-}  // namespace
-
-const char* name_of(RunPhase phase) {
-  switch (phase) {
-    case RunPhase::not_started:
-      return "not started";
-    case RunPhase::waiting:
-      return "waiting in the queue";
-    case RunPhase::starting:
-      return "starting";
-    case RunPhase::running:
-      return "running";
-    case RunPhase::interrupted:
-      return "interrupted";
-    case RunPhase::finished:
-      return "finished";
-    case RunPhase::refused:
-      return "refused";
-    case RunPhase::failed:
-      return "failed";
-    case RunPhase::lost:
-      return "lost";
-  }
-  return "?";
-}
-
-RunPhase phase_of(const RunEvidence& evidence) {
-  if (evidence.locked) return RunPhase::running;
-  const auto& job = evidence.job;
-  const bool may_be_elsewhere = evidence.had_owner && !evidence.released && evidence.owner_elsewhere && !evidence.end;
-  if (may_be_elsewhere && (job ? job->is_active() : !evidence.submitted && evidence.silent_seconds < kSilentElsewhere)) {
-    return RunPhase::running;
-  }
-  if (job && job->is_pending()) return RunPhase::waiting;
-  if (job && job->is_active()) {
-    const bool ended_in_this_job = evidence.end && (!job->starts || evidence.end_time >= *job->starts);
-    if (!ended_in_this_job) return RunPhase::starting;
-  }
-  if (!evidence.end) {
-    if (!evidence.had_owner) return evidence.submitted ? RunPhase::lost : RunPhase::not_started;
-    return RunPhase::lost;
-  }
-  switch (*evidence.end) {
-    case ExitStatus::done:
-      return RunPhase::finished;
-    case ExitStatus::interrupted:
-      return RunPhase::interrupted;
-    case ExitStatus::rank_lost:
-      return RunPhase::lost;
-    case ExitStatus::numerical:
-    case ExitStatus::internal:
-      return RunPhase::failed;
-    default:
-      return evidence.stepped ? RunPhase::failed : RunPhase::refused;
-  }
-}
-
-namespace {
-
 // When the owner began, as what was written later can be compared with; 0, so that all of it counts, where its clock was ahead and was set
 // right since, and the owner has given the folder back: what its ranks said last is theirs.
 double begin_of(const std::optional<RunOwner>& owner, const fs::path& folder) {
   if (!owner) return 0;
   const double since = seconds_of_utc(owner->since);
-  const bool was_ahead = age_of(since) < 0 || changed(folder / "owner.json") < since - kClocksDiffer;
+  const bool was_ahead = age_of(since) < 0 || changed(RunFolder(folder).owner()) < since - kClocksDiffer;
   return was_ahead && owner->released ? 0 : since;
 }
 
@@ -283,11 +222,10 @@ RunStatus read_status(const fs::path& folder) {
   std::error_code absent;
   if (!fs::exists(folder, absent)) throw InputMissing("{}: there is no such folder.", folder.string());
   if (!fs::is_directory(folder, absent)) throw InputMissing("{}: is no folder; `duet status` takes a run's folder.", folder.string());
-  bool known = false;
-  for (const char* name : {"job.json", "owner.json", "run.lock", "config.cfg", "log", "checkpoints"}) {
-    known = known || fs::exists(folder / name, absent);
-  }
-  if (!known) throw InputMissing("{}: is no run's folder: it holds neither job.json nor owner.json, log or checkpoints.", folder.string());
+  const RunFolder run(folder);
+  const auto signs = {run.job(), run.owner(), run.lock(), run.config(), run.log(), run.checkpoints().path()};
+  if (std::ranges::none_of(signs, [&](const fs::path& sign) { return fs::exists(sign, absent); }))
+    throw InputMissing("{}: is no run's folder: it holds neither job.json nor owner.json, log or checkpoints.", folder.string());
 
   RunStatus status;
   status.folder = folder;
@@ -307,7 +245,7 @@ RunStatus read_status(const fs::path& folder) {
   evidence.had_owner = owner.has_value();
   evidence.released = !owner || owner->released;
   evidence.owner_elsewhere = owner && owner->host != host_name();
-  evidence.silent_seconds = seconds_since_last({changed(folder / "metrics.jsonl"), changed(folder / "log" / "rank-0.jsonl"), since});
+  evidence.silent_seconds = seconds_since_last({changed(run.metrics()), changed(run.rank_log(0)), since});
   evidence.end = ends.worst;
   evidence.end_time = ends.time;
   evidence.stepped = !status.last.empty() && real(status.last, "time") >= std::max(since, ends.started);

@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <queue>
 #include <vector>
 
-#include "base/file.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "monitoring/trace/trace.h"
 
@@ -306,13 +305,10 @@ class Steps {
       waits_;  // by the rank waited for: how much longer the others communicated, in how many steps
 };
 
-std::vector<std::unique_ptr<RankTrace>> open_traces(const fs::path& run_folder) {
+std::vector<std::unique_ptr<RankTrace>> open_traces(const fs::path& run_folder, std::span<const fs::path> files) {
   std::vector<std::unique_ptr<RankTrace>> traces;
+  for (const auto& file : files) traces.push_back(std::make_unique<RankTrace>(file));
   std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(run_folder / "log", absent)) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("trace-rank-") && name.ends_with(".json")) traces.push_back(std::make_unique<RankTrace>(entry.path()));
-  }
   if (!fs::exists(run_folder, absent)) throw InputMissing("{}: there is no such folder.", run_folder.string());
   if (traces.empty()) {
     throw InputMissing(
@@ -333,31 +329,25 @@ std::vector<std::unique_ptr<RankTrace>> open_traces(const fs::path& run_folder) 
 /// The array of events, one a line; visible under its name only when it is complete.
 class Output {
  public:
-  explicit Output(const fs::path& file) : file_(file), partial_(file) {
-    partial_ += ".partial";
-    refuse_link(partial_);
-    out_.open(partial_, std::ios::binary | std::ios::trunc);
-    if (!out_) throw CannotCreate("{}: cannot be created: {}.", partial_.string(), std::strerror(errno));
+  explicit Output(const fs::path& file) try : file_(file) {
+  } catch (const CannotWrite& error) {
+    throw CannotCreate("{}", error.what());
   }
-  void write(const Json& event) { out_ << (events++ == 0 ? "[\n" : ",\n") << json_text(event); }
+  void write(const Json& event) { file_.write((events++ == 0 ? "[\n" : ",\n") + json_text(event)); }
   void finish() {
-    out_ << (events == 0 ? "[\n]\n" : "\n]\n");
-    out_.close();
-    std::error_code failed;
-    if (out_) fs::rename(partial_, file_, failed);
-    if (!out_ || failed) throw CannotWrite("{}: cannot be written; is the disk full?", file_.string());
+    file_.write(events == 0 ? "[\n]\n" : "\n]\n");
+    file_.commit();
   }
   std::int64_t events = 0;
 
  private:
-  fs::path file_, partial_;
-  std::ofstream out_;
+  AtomicFile file_;
 };
 
 }  // namespace
 
-Json merge_traces(const fs::path& run_folder, const fs::path& out) {
-  auto traces = open_traces(run_folder);
+Json merge_traces(const fs::path& run_folder, std::span<const fs::path> files, const fs::path& out) {
+  auto traces = open_traces(run_folder, files);
   double origin = std::numeric_limits<double>::infinity();
   for (const auto& trace : traces) origin = std::min(origin, trace->opened());
 

@@ -1,11 +1,12 @@
 #pragma once
 #include <filesystem>
+#include <span>
 
 #include "base/json.h"
 
 namespace duet {
 
-/// Merges RUN/log/trace-rank-*.json, which Trace wrote, into one trace file: a process for each rank, all on rank 0's clock, in the order
+/// Merges the files that a run's ranks wrote (Trace) into one trace file: a process for each rank, all on rank 0's clock, in the order
 /// in which spans ended. Memory does not grow with the traces but for some bytes a step. An unfinished last line is what a killed rank
 /// leaves; other damaged lines (also such as have a number where text belongs) are left out, counted, with a warning, and so are the files
 /// of an older trace of this run. An absurd number of ranks counts as damaged too.
@@ -18,6 +19,6 @@ namespace duet {
 /// each step, the one that spent the least time in communication.
 ///
 /// Throws InputMissing when the run left no trace, DataError for a file that is none, CannotCreate and CannotWrite.
-Json merge_traces(const std::filesystem::path& run_folder, const std::filesystem::path& out);
+Json merge_traces(const std::filesystem::path& run_folder, std::span<const std::filesystem::path> files, const std::filesystem::path& out);
 
 }  // namespace duet

@@ -1,9 +1,6 @@
 #include "trainer/checkpoint/checkpoint_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 #include <system_error>
@@ -12,9 +9,11 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "cluster/run/run_folder.h"
 #include "monitoring/metrics/metrics.h"
 #include "monitoring/trace/trace.h"
 
@@ -24,27 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFormatVersion = 1;
-constexpr const char* kStepPrefix = "step-";
-constexpr const char* kPartialPrefix = ".partial-";
-// An older checkpoint of the same step on its way out. Still a candidate for loading: it is the only one of its step for a moment.
-constexpr const char* kReplaced = ".replaced-";
-
-std::string folder_name(std::int64_t step) { return fmt::format("{}{:08}", kStepPrefix, step); }
-
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.size() <= 18 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-bool is_replaced(std::string_view name) { return name.find(kReplaced) != std::string_view::npos; }
-
-bool is_checkpoint_name(std::string_view name) {
-  if (is_replaced(name)) {
-    const auto suffix = name.find(kReplaced);
-    if (!all_digits(name.substr(suffix + std::strlen(kReplaced)))) return false;
-    name = name.substr(0, suffix);
-  }
-  return name.starts_with(kStepPrefix) && name.size() >= std::strlen(kStepPrefix) + 8 && all_digits(name.substr(std::strlen(kStepPrefix)));
-}
 
 /// Another job owns the run's folder: nothing that room on a disk would mend.
 struct TakenOver : CannotWrite {
@@ -66,7 +44,7 @@ struct Entry {
 };
 
 Json read_manifest(const fs::path& folder) {
-  const auto file = folder / "manifest.json";
+  const auto file = folder / CheckpointFile::kManifest;
   auto manifest = read_json(file);
   const auto version = member<int>(manifest, "format", file.string());
   if (version != kFormatVersion) {
@@ -85,7 +63,7 @@ Entry entry_of(const fs::path& folder) {
   Entry entry{.folder = folder, .step = 0, .sequence = -1, .score = {}, .fault = {}};
   try {
     const auto manifest = read_manifest(folder);
-    const auto subject = (folder / "manifest.json").string();
+    const auto subject = (folder / CheckpointFile::kManifest).string();
     entry.step = member<std::int64_t>(manifest, "step", subject);
     entry.score = score_in(manifest, subject);
     entry.sequence = member<std::int64_t>(manifest, "sequence", subject);
@@ -101,7 +79,7 @@ std::vector<Entry> list(const fs::path& checkpoints) {
   std::vector<Entry> entries;
   std::error_code absent;
   for (const auto& item : fs::directory_iterator(checkpoints, absent)) {
-    if (is_checkpoint_name(item.path().filename().string()) && item.is_directory()) entries.push_back(entry_of(item.path()));
+    if (RunCheckpoints::is_name(item.path().filename().string()) && item.is_directory()) entries.push_back(entry_of(item.path()));
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.sequence, a.folder.filename()) > std::pair(b.sequence, b.folder.filename());
@@ -114,22 +92,20 @@ const Entry* best_of(const std::vector<Entry>& entries) {
   const Entry* best = nullptr;
   for (const auto& entry : entries) {
     if (!entry.fault.empty() || !entry.score) continue;
-    const bool again = is_replaced(entry.folder.filename().string());
+    const bool again = RunCheckpoints::is_replaced(entry.folder.filename().string());
     if (best == nullptr || *entry.score > *best->score || (*entry.score == *best->score && !again)) best = &entry;
   }
   return best;
 }
 
 // The name in `latest`, or nothing when there is none that could be a checkpoint's.
-std::string latest_name(const fs::path& checkpoints) {
-  std::string name;
+std::string latest_name(const RunCheckpoints& checkpoints) {
   try {
-    name = read_file(checkpoints / "latest", 4096);
+    const auto newest = checkpoints.newest();
+    return newest ? newest->filename().string() : "";
   } catch (const Error&) {
     return {};
   }
-  while (!name.empty() && (name.back() == '\n' || name.back() == '\r' || name.back() == ' ')) name.pop_back();
-  return is_checkpoint_name(name) ? name : std::string();
 }
 
 void remove_folder(const fs::path& folder) {
@@ -144,19 +120,13 @@ void rename_folder(const fs::path& from, const fs::path& to) {
   if (failure) throw CannotWrite("{}: cannot be put in place: {}.", to.string(), failure.message());
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code failure;
-  fs::create_directories(folder, failure);
-  if (failure) throw CannotWrite("{}: cannot be made: {}.", folder.string(), failure.message());
-}
-
 }  // namespace
 
 Checkpoint Checkpoint::open(const fs::path& folder) {
   std::error_code absent;
   if (!fs::is_directory(folder, absent)) throw InputMissing("{}: there is no checkpoint of this name.", folder.string());
   const auto manifest = read_manifest(folder);
-  const auto subject = (folder / "manifest.json").string();
+  const auto subject = (folder / CheckpointFile::kManifest).string();
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   checkpoint.step_ = member<std::int64_t>(manifest, "step", subject);
@@ -178,8 +148,8 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
       throw DataError("{}: checksum differs (stored {}, read {}); the file was changed after it was written.", file.string(), expected_sum,
                       sum);
   }
-  if (!checkpoint.has("progress.json")) throw DataError("{}: 'progress.json' is missing.", subject);
-  checkpoint.progress_ = read_json(folder / "progress.json");
+  if (!checkpoint.has(CheckpointFile::kProgress)) throw DataError("{}: '{}' is missing.", subject, CheckpointFile::kProgress);
+  checkpoint.progress_ = read_json(folder / CheckpointFile::kProgress);
   return checkpoint;
 }
 
@@ -215,7 +185,7 @@ void Checkpoint::check_configuration(const Json& configuration) const {
 FoundCheckpoint find_checkpoint(const fs::path& checkpoints) {
   FoundCheckpoint found;
   auto entries = list(checkpoints);
-  const auto latest = latest_name(checkpoints);
+  const auto latest = latest_name(RunCheckpoints(checkpoints));
   std::stable_partition(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.folder.filename() == latest; });
   if (!latest.empty() && (entries.empty() || entries.front().folder.filename() != latest)) {
     found.passed_over.push_back(fmt::format("{}: is named by 'latest' but is not there.", (checkpoints / latest).string()));
@@ -243,7 +213,7 @@ CheckpointFolder::CheckpointFolder(fs::path checkpoints, CheckpointOptions optio
   make_folder(checkpoints_);
   if (options_.may_publish && !options_.may_publish()) return;  // the owner's save may be under way
   for (const auto& item : fs::directory_iterator(checkpoints_)) {
-    if (item.path().filename().string().starts_with(kPartialPrefix)) remove_folder(item.path());
+    if (RunCheckpoints::is_partial(item.path().filename().string())) remove_folder(item.path());
   }
 }
 
@@ -307,7 +277,7 @@ void CheckpointFolder::finish() {
 void CheckpointFolder::count_good(std::int64_t step, double seconds) const {
   std::uintmax_t bytes = 0;
   std::error_code gone;  // thinned out or taken over meanwhile
-  for (const auto& item : fs::directory_iterator(checkpoints_ / folder_name(step), gone)) bytes += item.file_size(gone);
+  for (const auto& item : fs::directory_iterator(RunCheckpoints(checkpoints_).of_step(step), gone)) bytes += item.file_size(gone);
   metrics().counter("duet_checkpoints_total").add();
   metrics().histogram("duet_checkpoint_write_seconds").observe(seconds);
   metrics().gauge("duet_checkpoint_time_seconds").set(unix_seconds());
@@ -317,15 +287,16 @@ void CheckpointFolder::count_good(std::int64_t step, double seconds) const {
 
 void CheckpointFolder::write(std::int64_t step, const CheckpointContent& content) {
   const auto before = list(checkpoints_);
-  const auto folder = checkpoints_ / folder_name(step);
-  const auto partial = checkpoints_ / fmt::format("{}{}-{}", kPartialPrefix, folder_name(step), ::getpid());
+  const RunCheckpoints names(checkpoints_);
+  const auto folder = names.of_step(step);
+  const auto partial = names.partial(step);
   try {
     remove_folder(partial);
     make_folder(partial);
     reached(SaveStage::begun);
 
     for (const auto& [file, tensors] : content.files) write_safetensors(path_inside(partial, file), tensors);
-    write_file_atomically(partial / "progress.json", text_of(content.progress));
+    write_file_atomically(partial / CheckpointFile::kProgress, text_of(content.progress));
     reached(SaveStage::files_written);
 
     Json manifest = {{"format", kFormatVersion},
@@ -338,7 +309,7 @@ void CheckpointFolder::write(std::int64_t step, const CheckpointContent& content
       manifest["files"][item.path().filename().string()] = {{"bytes", fs::file_size(item.path())},
                                                             {"checksum", to_hex(checksum_of_file(item.path()))}};
     }
-    write_file_atomically(partial / "manifest.json", text_of(manifest));
+    write_file_atomically(partial / CheckpointFile::kManifest, text_of(manifest));
     reached(SaveStage::manifest_written);
     require_ownership(step);
   } catch (...) {
@@ -352,7 +323,7 @@ void CheckpointFolder::write(std::int64_t step, const CheckpointContent& content
     auto number = std::max<std::int64_t>(0, entry_of(folder).sequence);
     auto replaced = folder;
     do {
-      replaced = checkpoints_ / fmt::format("{}{}{}", folder_name(step), kReplaced, number++);
+      replaced = names.replaced(step, number++);
     } while (fs::exists(replaced));
     rename_folder(folder, replaced);
   }
@@ -362,7 +333,7 @@ void CheckpointFolder::write(std::int64_t step, const CheckpointContent& content
 
   Checkpoint::open(folder);
   require_ownership(step);
-  write_file_atomically(checkpoints_ / "latest", folder.filename().string() + '\n');
+  write_file_atomically(names.latest(), folder.filename().string() + '\n');
   reached(SaveStage::latest_moved);
   thin_out(folder);
   reached(SaveStage::thinned);
@@ -373,7 +344,7 @@ void CheckpointFolder::thin_out(const fs::path& newest) {
   const auto* best = best_of(entries);
   int recent = 0;
   for (const auto& entry : entries) {
-    const bool usable = entry.fault.empty() && !is_replaced(entry.folder.filename().string());
+    const bool usable = entry.fault.empty() && !RunCheckpoints::is_replaced(entry.folder.filename().string());
     const bool among_last = usable && recent < options_.keep_last;
     recent += among_last;
     const bool landmark = usable && options_.keep_every > 0 && entry.step % options_.keep_every == 0;

@@ -1,5 +1,6 @@
 #include "trainer/evaluation/trained_networks.h"
 
+#include "cluster/run/run_folder.h"
 #include "trainer/evaluation/generator_evaluation.h"
 #include "trainer/models/weights.h"
 
@@ -14,12 +15,11 @@ TrainingConfig without_files(TrainingConfig config) {
 }
 
 std::string file_of(const Checkpoint& checkpoint, const std::string& weights) {
-  const auto file = weights == "last" ? "retrieval.safetensors" : "retrieval-" + weights + ".safetensors";
+  const auto file = CheckpointFile::of_retrieval(weights);
   if (checkpoint.has(file)) return file;
   std::vector<std::string> there;
   for (const auto* name : {"last", "average", "best"}) {
-    if (checkpoint.has(std::string(name) == "last" ? "retrieval.safetensors" : fmt::format("retrieval-{}.safetensors", name)))
-      there.push_back(name);
+    if (checkpoint.has(CheckpointFile::of_retrieval(name))) there.push_back(name);
   }
   throw UsageError("{}: has no '{}' weights, only: {}.", checkpoint.folder().string(), weights, fmt::join(there, ", "));
 }
@@ -30,8 +30,9 @@ TrainedNetworks::TrainedNetworks(const TrainingConfig& config, const Checkpoint&
                                  const Device& device)
     : config_(config), ranks_(ranks), device_(device), networks_(without_files(config), nullptr, device) {
   load_weights(*networks_.retrieval, checkpoint.folder() / file_of(checkpoint, weights));
-  if (!checkpoint.has("generator.safetensors")) networks_.generator.reset();
-  if (networks_.generator) load_weights(*networks_.generator, checkpoint.folder() / "generator.safetensors");
+  const auto generator = CheckpointFile::of_network("generator");
+  if (!checkpoint.has(generator)) networks_.generator.reset();
+  if (networks_.generator) load_weights(*networks_.generator, checkpoint.folder() / generator);
 }
 
 SketchSource TrainedNetworks::sketches() {

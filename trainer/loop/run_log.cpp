@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/run/allocation.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/run_lock.h"
 #include "monitoring/metrics/discovery.h"
 #include "monitoring/metrics/metrics.h"
@@ -48,17 +49,14 @@ std::int64_t stage_step(const PhaseSteps& planned, const StepCounts& counts) {
 RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank, std::int64_t resumed_total_step)
     : config_(config),
       rank_(rank),
-      metrics_(ranks, Schedule(config).total_steps(),
-               starts_in(std::filesystem::path(config.run.folder) / "log" / fmt::format("rank-{}.jsonl", rank))) {
-  const std::filesystem::path folder(config.run.folder);
-  rank_log_ = std::make_unique<EventLog>(folder / "log" / fmt::format("rank-{}.jsonl", rank));
+      metrics_(ranks, Schedule(config).total_steps(), starts_in(RunFolder(config.run.folder).rank_log(rank))) {
+  const RunFolder run(config.run.folder);
+  rank_log_ = std::make_unique<EventLog>(run.rank_log(rank));
   if (rank == 0) {
-    metrics_log_ =
-        std::make_unique<EventLog>(folder / "metrics.jsonl", [&](const Json& line) { return total_step_of(line) <= resumed_total_step; });
+    metrics_log_ = std::make_unique<EventLog>(run.metrics(), [&](const Json& line) { return total_step_of(line) <= resumed_total_step; });
   }
-  if (rank == 0 && config.monitoring.tensorboard)
-    tensorboard_ = std::make_unique<TensorBoard>(folder / "tensorboard", resumed_total_step + 1);
-  metrics().identify(run_name(folder), rank);
+  if (rank == 0 && config.monitoring.tensorboard) tensorboard_ = std::make_unique<TensorBoard>(run.tensorboard(), resumed_total_step + 1);
+  metrics().identify(run_name(run.path()), rank);
   status_ = Json{{"run", config.run.folder},
                  {"rank", rank},
                  {"ranks", ranks},
@@ -85,7 +83,7 @@ RunLog::RunLog(const TrainingConfig& config, int rank, int ranks, int local_rank
 }
 
 RunLog::~RunLog() {
-  if (published_ && !RunLock::has_successor(config_.run.folder)) remove_scrape_targets(config_.run.folder);
+  if (published_ && !RunLock::has_successor(config_.run.folder)) remove_scrape_targets(RunFolder(config_.run.folder).scrape_targets());
 }
 
 void RunLog::publish(Communicator& control) {
@@ -98,7 +96,8 @@ void RunLog::publish(Communicator& control) {
     targets.push_back({json.at("host"), json.at("address")});
   }
   const auto slurm = allocation();
-  write_scrape_targets(config_.run.folder, targets, slurm ? slurm->queue_name : "");
+  const RunFolder run(config_.run.folder);
+  write_scrape_targets(run.scrape_targets(), {run_name(run.path()), slurm ? slurm->queue_name : ""}, targets);
   published_ = true;
 }
 

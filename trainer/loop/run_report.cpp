@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cluster/communicate/agreement.h"
+#include "cluster/run/run_folder.h"
 #include "datasets/image/image.h"
 #include "datasets/loader/sample.h"
 #include "datasets/sketch/svg.h"
@@ -95,14 +96,9 @@ void add_queries(ReportData& report, const RetrievalResult& result, const StoreV
 
 // What the generator drew of the same photo at the end of its own fit, where the trainer left it in RUN/samples.
 std::optional<ReportImage> sample_before_joint(const std::filesystem::path& folder, std::int64_t photo) {
-  std::string newest;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "samples", none)) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("pairs-") && name.ends_with(fmt::format("-photo-{}.svg", photo)) && name > newest) newest = name;
-  }
-  if (newest.empty()) return std::nullopt;
-  return ReportImage{.bytes = bytes_of_text(read_file(folder / "samples" / newest, 1 << 20)), .caption = "before the joint stage"};
+  const auto newest = RunFolder(folder).newest_sample("pairs", photo);
+  if (!newest) return std::nullopt;
+  return ReportImage{.bytes = bytes_of_text(read_file(*newest, 1 << 20)), .caption = "before the joint stage"};
 }
 
 void add_sketches(ReportData& report, const SketchSource& source, const StoreView& view) {

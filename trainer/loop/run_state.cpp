@@ -1,5 +1,6 @@
 #include "trainer/loop/run_state.h"
 
+#include "cluster/run/run_folder.h"
 #include "trainer/data/training_data.h"
 #include "trainer/phases/discriminator_warmup.h"
 #include "trainer/phases/generator_fit.h"
@@ -23,8 +24,8 @@ NamedTensors local_statistics(const Module& network, BatchNormMode mode) {
 
 std::string key_of(Stage stage, PhaseName phase) { return to_word(stage) + "/" + to_word(phase); }
 
-std::string file_of(const std::string& network) { return network + ".safetensors"; }
-std::string optimiser_file_of(const std::string& learner) { return "optimiser-" + learner + ".safetensors"; }
+constexpr auto file_of = &CheckpointFile::of_network;
+constexpr auto optimiser_file_of = &CheckpointFile::of_optimiser;
 
 }  // namespace
 
@@ -179,7 +180,7 @@ CheckpointContent RunState::content() const {
 }
 
 void RunState::restore(const Checkpoint& checkpoint) {
-  const auto subject = (checkpoint.folder() / "progress.json").string();
+  const auto subject = (checkpoint.folder() / CheckpointFile::kProgress).string();
   const auto& progress = checkpoint.progress();
   counts = step_counts_from_json(member<Json>(progress, "counts", subject), subject);
   joint_begun = member<bool>(progress, "joint_begun", subject);

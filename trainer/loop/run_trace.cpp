@@ -1,11 +1,10 @@
 #include "trainer/loop/run_trace.h"
 
-#include <filesystem>
-
 #include "base/host.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "cluster/communicate/clock_offset.h"
+#include "cluster/run/run_folder.h"
 
 namespace duet {
 
@@ -18,7 +17,7 @@ void RunTrace::before_step(std::int64_t step) {
   // The same on all ranks, so that files of different traces are not merged.
   auto session = static_cast<std::int64_t>(unix_seconds() * 1e6);
   ranks_.control.broadcast(std::span(&session, 1), 0);
-  const auto file = std::filesystem::path(config_.run.folder) / "log" / fmt::format("trace-rank-{}.json", ranks_.rank());
+  const auto file = RunFolder(config_.run.folder).trace(ranks_.rank());
   const Json about{{"run", config_.run.folder}, {"rank", ranks_.rank()},       {"ranks", ranks_.size()},   {"host", host_name()},
                    {"session", session},        {"first_step", window_.first}, {"last_step", window_.last}};
   const auto clock = measure_clock(ranks_.control);

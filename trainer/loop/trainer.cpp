@@ -1,8 +1,10 @@
 #include "trainer/loop/trainer.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/run/run_folder.h"
 #include "cluster/run/stop_signal.h"
 #include "datasets/sketch/svg.h"
 #include "monitoring/metrics/metrics.h"
@@ -21,7 +23,7 @@ namespace {
 constexpr std::int64_t kSamplePhotos = 8;
 constexpr double kOwnershipSeconds = 1;  // between questions whether the run's folder is still ours
 
-std::filesystem::path checkpoints_of(const TrainingConfig& config) { return std::filesystem::path(config.run.folder) / "checkpoints"; }
+std::filesystem::path checkpoints_of(const TrainingConfig& config) { return RunFolder(config.run.folder).checkpoints().path(); }
 
 // Rank 0 looks for the checkpoint, all ranks open the same one.
 std::optional<Checkpoint> agreed_checkpoint(const TrainingConfig& config, const Ranks& ranks, const Json& configuration) {
@@ -50,7 +52,8 @@ std::optional<Checkpoint> agreed_checkpoint(const TrainingConfig& config, const 
 }
 
 Json known_stores_of(const std::optional<Checkpoint>& checkpoint) {
-  return checkpoint ? member<Json>(checkpoint->progress(), "stores", (checkpoint->folder() / "progress.json").string()) : Json::object();
+  return checkpoint ? member<Json>(checkpoint->progress(), "stores", (checkpoint->folder() / CheckpointFile::kProgress).string())
+                    : Json::object();
 }
 
 // Directives travel as text: cluster/ knows no stages.
@@ -97,8 +100,8 @@ struct Trainer::Impl : DirectiveSource {
     state.restore(*resumed);
     const auto& progress = resumed->progress();
     results = progress.value("results", Json::object());
-    if (resumed->has("retrieval-best.safetensors")) {
-      validation.restore(resumed->read("retrieval-best.safetensors"), progress.value("best", Json()));
+    if (const auto best = CheckpointFile::of_retrieval("best"); resumed->has(best)) {
+      validation.restore(resumed->read(best), progress.value("best", Json()));
     }
     last_saved = state.counts.total();
     if (ranks.rank() == 0) say("continues from {} ({} steps done)", resumed->folder().string(), state.counts.total());
@@ -302,24 +305,23 @@ struct Trainer::Impl : DirectiveSource {
 
   void write_results() {
     require_ownership();
-    if (ranks.rank() == 0) write_file_atomically(std::filesystem::path(config.run.folder) / "results.json", json_text(results, 2) + "\n");
+    if (ranks.rank() == 0) write_file_atomically(RunFolder(config.run.folder).results(), json_text(results, 2) + "\n");
   }
 
   void draw_samples(Stage stage) {
     if (ranks.rank() != 0 || !state.networks.generator) return;
     const TraceSpan span("draw samples", SpanKind::evaluation);
     const auto& view = data.validation ? *data.validation : *data.training.labelled;
-    const auto folder = std::filesystem::path(config.run.folder) / "samples";
+    const RunFolder run(config.run.folder);
     try {
       const auto sketches = sketches_of_photos(state.context().sketches(), view, kSamplePhotos, 1);
-      std::filesystem::create_directories(folder);
+      make_folder(run.samples());
       for (std::size_t i = 0; i < sketches.size(); ++i) {
         if (sketches[i].empty()) continue;
-        write_file_atomically(folder / fmt::format("{}-{:08}-photo-{}.svg", to_word(stage), state.counts.total(), i),
-                              to_svg(sketches[i][0], {}));
+        write_file_atomically(run.sample(to_word(stage), state.counts.total(), static_cast<std::int64_t>(i)), to_svg(sketches[i][0], {}));
       }
     } catch (const std::exception& error) {  // illustrations: no reason to end a training, let alone before its checkpoint
-      warn("{}: drawn samples were not written: {} Training goes on.", folder.string(), error.what());
+      warn("{}: drawn samples were not written: {} Training goes on.", run.samples().string(), error.what());
     }
   }
 
@@ -363,7 +365,7 @@ struct Trainer::Impl : DirectiveSource {
     content.progress["results"] = results;
     content.progress["best"] = validation.progress();
     if (scored_at == state.counts.total()) content.score = score;
-    if (!validation.best().empty()) content.files["retrieval-best.safetensors"] = validation.best();
+    if (!validation.best().empty()) content.files[CheckpointFile::of_retrieval("best")] = validation.best();
     checkpoints->save(state.counts.total(), content);
   }
 

@@ -1,5 +1,6 @@
 #include "trainer/loop/validation.h"
 
+#include "cluster/run/run_folder.h"
 #include "trainer/evaluation/generator_evaluation.h"
 
 namespace duet {
@@ -8,7 +9,6 @@ namespace {
 // Drawings of each validation photo when the generator is judged.
 constexpr int kSamplesPerPhoto = 4;
 
-constexpr const char* kBest = "retrieval-best.safetensors";
 
 }  // namespace
 
@@ -92,11 +92,11 @@ Json Validation::judge_generator() {
   return figures;
 }
 
-void Validation::exchange_best() { state_.networks.retrieval->state().swap_values(best_, kBest); }
+void Validation::exchange_best() { state_.networks.retrieval->state().swap_values(best_, CheckpointFile::of_retrieval("best")); }
 
 void Validation::restore(const NamedTensors& best, Json progress) {
   best_ = state_.networks.retrieval->state().clone();
-  best_.copy_from(best, Match::all, kBest);
+  best_.copy_from(best, Match::all, CheckpointFile::of_retrieval("best"));
   best_place_ = std::move(progress);
 }
 

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "cluster/run/run_folder.h"
 #include "trainer/models/weights.h"
 #include "trainer/schedule/schedule.h"
 
@@ -29,12 +29,9 @@ void load_backbone(Network& network, const std::string& file, WeightsScaling sca
 // A run's folder stands for the file of that network in its newest checkpoint.
 std::filesystem::path initial_file(const std::string& path, const char* what) {
   if (!std::filesystem::is_directory(path)) return path;
-  const auto checkpoints = std::filesystem::path(path) / "checkpoints";
-  if (!std::filesystem::exists(checkpoints / "latest"))
-    throw InputMissing("{}.initial: {} is a folder without checkpoints: neither a file of weights nor a run's.", what, path);
-  auto name = read_file(checkpoints / "latest", 4096);
-  name.erase(name.find_last_not_of(" \n") + 1);
-  return path_inside(checkpoints, name) / fmt::format("{}.safetensors", what);
+  const auto newest = RunFolder(path).checkpoints().newest();
+  if (!newest) throw InputMissing("{}.initial: {} is a folder without checkpoints: neither a file of weights nor a run's.", what, path);
+  return *newest / CheckpointFile::of_network(what);
 }
 
 void load_initial(Module& network, const std::string& path, const char* what) {

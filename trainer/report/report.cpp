@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "cluster/run/run_folder.h"
 #include "trainer/report/chart.h"
 #include "trainer/report/html.h"
 #include "trainer/report/run_history.h"
@@ -148,14 +149,14 @@ void add_facts(const std::string& name, const Json& value, std::string& rows) {
   rows += fmt::format("<tr><td>{}</td><td>{}</td></tr>", escape_html(name), escape_html(text));
 }
 
-std::string facts(const std::filesystem::path& run_folder) {
+std::string facts(const RunFolder& run) {
   std::string html;
-  if (const auto file = run_folder / "environment.json"; std::filesystem::exists(file)) {
+  if (const auto file = run.environment(); std::filesystem::exists(file)) {
     std::string rows;
     add_facts({}, parse_json(read_file(file, kTextLimit), file.string()), rows);
     html += fmt::format("<h2>Versions, machine, data</h2><div class=\"wide\"><table class=\"facts\">{}</table></div>\n", rows);
   }
-  if (const auto file = run_folder / "config.cfg"; std::filesystem::exists(file)) {
+  if (const auto file = run.config(); std::filesystem::exists(file)) {
     html += fmt::format("<h2>Configuration</h2><details><summary>config.cfg, as it was resolved</summary><pre>{}</pre></details>\n",
                         escape_html(read_file(file, kTextLimit)));
   }
@@ -166,6 +167,7 @@ std::string facts(const std::filesystem::path& run_folder) {
 
 std::string render_report(const std::filesystem::path& run_folder, const ReportData& data) {
   if (!std::filesystem::is_directory(run_folder)) throw InputMissing("{}: there is no such run folder to report on.", run_folder.string());
+  const RunFolder run(run_folder);
   const auto title = escape_html(data.title);
   auto html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
@@ -176,15 +178,15 @@ std::string render_report(const std::filesystem::path& run_folder, const ReportD
   if (!data.summary.empty()) html += fmt::format("<p>{}</p>", escape_html(data.summary));
   html += fmt::format("<p class=\"soft\">written {}</p></header>\n", utc_now());
   html += results_table(data.results);
-  html += curves(read_history(run_folder / "metrics.jsonl"));
+  html += curves(read_history(run.metrics()));
   html += queries(data);
   html += sketches(data.sketches);
-  html += facts(run_folder);
+  html += facts(run);
   return html + "</body></html>\n";
 }
 
 void write_report(const std::filesystem::path& run_folder, const ReportData& data) {
-  write_file_atomically(run_folder / "report.html", render_report(run_folder, data));
+  write_file_atomically(RunFolder(run_folder).report(), render_report(run_folder, data));
 }
 
 }  // namespace duet

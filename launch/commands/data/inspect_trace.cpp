@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "cluster/run/run_folder.h"
 #include "launch/cli/output_file.h"
 #include "launch/commands/commands.h"
 #include "monitoring/trace/trace_merge.h"
@@ -65,13 +66,11 @@ int inspect_trace(std::span<const std::string> args) {
   line.options.add_options()("out", po::value<std::string>()->value_name("FILE"), "the merged trace; otherwise RUN/trace.json")(
       "json", po::bool_switch(), "print the summary as one JSON object");
   const auto options = parse(line, args);
-  const std::filesystem::path run = options.argument("RUN");
-  const std::filesystem::path out = options.get_or<std::string>("out", (run / "trace.json").string());
-  std::vector<std::filesystem::path> inputs;
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(run / "log", absent)) inputs.push_back(entry.path());
-  refuse_to_overwrite(out, inputs, "[\n{\"name\":\"process_name\"");
-  const auto found = merge_traces(run, out);
+  const RunFolder run(options.argument("RUN"));
+  const std::filesystem::path out = options.get_or<std::string>("out", run.merged_trace().string());
+  const auto traces = run.traces();
+  refuse_to_overwrite(out, traces, "[\n{\"name\":\"process_name\"");
+  const auto found = merge_traces(run.path(), traces, out);
   if (options.is_on("json")) {
     print_json(found);
   } else {

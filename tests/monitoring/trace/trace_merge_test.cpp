@@ -44,7 +44,12 @@ class TraceMerge : public testing::Test {
     return span(rank, "retrieval_fit", "step", begin, end, 0, fmt::format("\"stage\":\"retrieval\",\"step\":{}", number));
   }
 
-  Json merge() { return merge_traces(folder_ / "run", merged()); }
+  Json merge() {
+    std::vector<std::filesystem::path> files;
+    std::error_code absent;
+    for (const auto& entry : std::filesystem::directory_iterator(file(0).parent_path(), absent)) files.push_back(entry.path());
+    return merge_traces(folder_ / "run", files, merged());
+  }
   std::filesystem::path merged() const { return folder_ / "merged.json"; }
   /// "name rank begin duration" of each span, in the file's order, as Python reads it.
   std::vector<std::string> spans() const {
