@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "cluster/communicate/mpi_communicator.h"
@@ -22,11 +23,6 @@ namespace {
 constexpr int kConcerns = 4;
 constexpr const char* kNames[kConcerns] = {"control", "gradients", "statistics", "data"};
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 /// A rank's entry in the memory that the ranks of a host share.
 struct SharedEntry {
   std::int64_t process;
@@ -36,12 +32,12 @@ struct SharedEntry {
 
 /// The supervisor says how many it had started, and by what.
 void require_all_that_were_started(int seen) {
-  const auto started = environment("DUET_STARTED_RANKS");
+  const auto [started, launcher] = started_ranks();
   if (started.empty() || started == std::to_string(seen)) return;
   throw Unavailable(
       "the launcher {} started {} ranks that do not see each other: this one sees {}. It belongs to another MPI than the Open MPI that "
       "this program was built with; put that one's mpirun first in PATH. None of the ranks trains.",
-      environment("DUET_STARTED_BY"), started, seen);
+      launcher, started, seen);
 }
 
 /// Open MPI ends a process by SIGBUS, or hangs, where its shared memory does not fit.
@@ -79,7 +75,7 @@ World::World(const WorldOptions& options) : state_(std::make_unique<State>()) {
     return;
   }
   require_all_that_were_started(1);
-  const auto tasks = environment("SLURM_STEP_NUM_TASKS");
+  const auto tasks = tasks_of_step();
   if (!tasks.empty() && tasks != "1") {
     throw UsageError("srun started {} tasks, but this process cannot see the others. Use `srun --mpi=pmix`, or `duet train --ranks {}`.",
                      tasks, tasks);

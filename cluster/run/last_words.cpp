@@ -8,13 +8,13 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "cluster/run/run_folder.h"
+#include "cluster/run/started.h"
 
 namespace duet {
 namespace {
@@ -32,10 +32,7 @@ int own_rank = 0;
 double own_start = 0;
 
 // The folder may belong to another job, whose supervisor must not take this process for one of its ranks.
-std::string own_job() {
-  const char* supervisor = std::getenv("DUET_SUPERVISED");
-  return supervisor ? std::string(supervisor).substr(0, 32) : "";
-}
+std::string own_job() { return own_supervisor().substr(0, 32); }
 
 }  // namespace
 

@@ -1,28 +1,23 @@
 #include "cluster/run/started.h"
 
-#include <cstdlib>
-#include <string>
+#include "base/environment.h"
 
 namespace duet {
-namespace {
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-}  // namespace
 
 bool started_by_launcher() {
   if (!environment("OMPI_COMM_WORLD_SIZE").empty()) return true;
   // A step of one task has nobody to talk to: it may be a person's shell (srun --pty), in which PMIx is set where it is the site's default.
-  return !environment("PMIX_RANK").empty() && environment("SLURM_STEP_NUM_TASKS") != "1";
+  return !environment("PMIX_RANK").empty() && tasks_of_step() != "1";
 }
 
-int launcher_rank() {
-  auto rank = environment("OMPI_COMM_WORLD_RANK");
-  if (rank.empty()) rank = environment("PMIX_RANK");
-  return std::atoi(rank.c_str());
-}
+int launcher_rank() { return environment_number("OMPI_COMM_WORLD_RANK", environment_number("PMIX_RANK", 0)); }
+
+bool is_first_task() { return launcher_rank() == 0 && (started_by_launcher() || environment_number("SLURM_PROCID", 0) == 0); }
+
+std::string tasks_of_step() { return environment("SLURM_STEP_NUM_TASKS"); }
+
+std::string own_supervisor() { return environment("DUET_SUPERVISED"); }
+
+StartedRanks started_ranks() { return {environment("DUET_STARTED_RANKS"), environment("DUET_STARTED_BY")}; }
 
 }  // namespace duet

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <mutex>
 
 #include "cluster/run/last_words.h"
@@ -38,8 +37,7 @@ void handle(int number, void (*handler)(int)) {
 }  // namespace
 
 StartedBy started_by() {
-  const char* supervised = std::getenv("DUET_SUPERVISED");
-  if (supervised && *supervised != '\0') return StartedBy::supervised;
+  if (!own_supervisor().empty()) return StartedBy::supervised;
   return started_by_launcher() ? StartedBy::launched : StartedBy::alone;
 }
 

@@ -1,7 +1,5 @@
 #include "launch/rank/fitting_ranks.h"
 
-#include <cstdlib>
-
 #include "base/checksum.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -60,7 +58,7 @@ SelectedDevice select_device_of_fitting_ranks(const ResolvedConfig& config, Worl
                   .size = world.size(),
                   .local_size = world.local_size(),
                   .host = world.host(),
-                  .step = slurm_step([](const char* name) -> const char* { return std::getenv(name); }),
+                  .step = slurm_step(),
                   .uses_gpu = config.values.run.device == DeviceKind::cuda,
                   .may_share_gpu = config.values.cluster.backend == GradientCarrier::mpi,
                   .alike = alike_of(config)};

@@ -1,12 +1,12 @@
 #include "launch/rank/own_cores.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <future>
 #include <thread>
 #include <vector>
 
+#include "base/environment.h"
 #include "base/thread.h"
 #include "base/torch.h"
 #include "cluster/ranks/cores.h"
@@ -38,8 +38,7 @@ void use_own_cores(World& world, int threads) {
   int share = bind_to_own_cores(world);
   // Slurm does not everywhere confine a job to the cores that it was granted.
   if (const auto slurm = allocation(); slurm && slurm->cores_per_task > 0) share = std::min(share, slurm->cores_per_task);
-  const char* given = std::getenv("OMP_NUM_THREADS");
-  if (threads <= 0) threads = given != nullptr ? std::max(1, std::atoi(given)) : share;
+  if (threads <= 0) threads = std::max(1, environment_number("OMP_NUM_THREADS", share));
   require_threads(2 * (threads - 1));
   at::set_num_threads(threads);
   at::set_num_interop_threads(1);

@@ -69,12 +69,6 @@ void describe_run(const ResolvedConfig& config, World& world, const std::string&
   write_file_atomically(run.environment(), json_text(environment, 2) + "\n");
 }
 
-// Of all that a launcher started, whether or not they see each other.
-bool is_first_task() {
-  const char* task = std::getenv("SLURM_PROCID");
-  return launcher_rank() == 0 && (started_by_launcher() || task == nullptr || std::atoi(task) == 0);
-}
-
 int train(const ResolvedConfig& resolved, World& world) {
   const auto& config = resolved.values;
   auto selected = select_device_of_fitting_ranks(resolved, world);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/environment.h"
 #include "base/log.h"
 #include "base/time.h"
 
@@ -27,8 +28,7 @@ std::string rate_text(double rate, const std::string& unit) {
 std::optional<int> terminal_columns() {
   winsize size{};
   if (::isatty(STDERR_FILENO) == 1) return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-  const char* told = std::getenv("DUET_TERMINAL_COLUMNS");
-  const int columns = told == nullptr ? 0 : std::atoi(told);
+  const int columns = environment_number("DUET_TERMINAL_COLUMNS", 0);
   return columns > 0 ? std::optional(columns) : std::nullopt;
 }
 

@@ -9,7 +9,6 @@ namespace {
 // Drawings of each validation photo when the generator is judged.
 constexpr int kSamplesPerPhoto = 4;
 
-
 }  // namespace
 
 Validation::Validation(const TrainingConfig& config, const Ranks& ranks, RunState& state, const OpenedData& data)
