@@ -3,27 +3,23 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <mutex>
-
 #include "cluster/run/last_words.h"
 #include "cluster/run/started.h"
 
 namespace duet {
+
+std::atomic<int> detail::stop_signal{0};
+
 namespace {
 
-std::atomic<int> signal_received{0};
 std::atomic<bool> by_supervisor{false};  // which passes USR1 on, whatever it was sent itself
-std::atomic<bool> requested_inside{false};
-std::mutex reason_mutex;
-std::string reason_inside;
 
-void save_and_stop(int number) { signal_received.store(number); }
+void save_and_stop(int number) { detail::stop_signal.store(number); }
 
 void peer_died(int) { leave_because_of_peer(); }
 
 void save_or_leave(int number) {
-  if (signal_received.exchange(number) == number) ::_exit(128 + number);  // the user asks again: do not make them wait
+  if (detail::stop_signal.exchange(number) == number) ::_exit(128 + number);  // the user asks again: do not make them wait
 }
 
 void handle(int number, void (*handler)(int)) {
@@ -53,27 +49,12 @@ void install_stop_signals() {
   handle(SIGINT, by == StartedBy::alone ? save_or_leave : SIG_IGN);
 }
 
-bool stop_requested() { return signal_received.load() != 0 || requested_inside.load(); }
+bool stop_requested() { return detail::stop_signal.load() != 0; }
 
 std::string stop_reason() {
-  const int number = signal_received.load();
+  const int number = detail::stop_signal.load();
   if (number == SIGUSR1 && by_supervisor) return "asked to by its supervisor";
-  if (number != 0) return std::string("signal ") + sigabbrev_np(number);
-  std::lock_guard lock(reason_mutex);
-  return reason_inside;
-}
-
-void request_stop(const std::string& reason) {
-  std::lock_guard lock(reason_mutex);
-  reason_inside = reason;
-  requested_inside = true;
-}
-
-void clear_stop_request() {
-  std::lock_guard lock(reason_mutex);
-  signal_received = 0;
-  requested_inside = false;
-  reason_inside.clear();
+  return number == 0 ? "" : std::string("signal ") + sigabbrev_np(number);
 }
 
 }  // namespace duet

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <string>
 
 namespace duet {
@@ -21,11 +22,12 @@ void install_stop_signals();
 /// A signal asked this rank to save and stop. Ranks get theirs at different moments: agree (Coordinator, or the step's reduction) before
 /// acting on it.
 bool stop_requested();
-/// "signal TERM", "asked to by its supervisor" (which says itself why), or what request_stop() was told; empty before.
+/// "signal TERM", or "asked to by its supervisor" (which says itself why); empty before.
 std::string stop_reason();
-/// The same as a signal, from inside: for tests.
-void request_stop(const std::string& reason);
-/// Forgets the request: for tests.
-void clear_stop_request();
+
+namespace detail {
+/// The signal that asked, 0 before: between its handler and the functions above.
+extern std::atomic<int> stop_signal;
+}  // namespace detail
 
 }  // namespace duet

@@ -18,7 +18,7 @@ class Continuation : public TinyTrainings {
     const SelfRanks alone;
     TrainerOptions options;
     options.after_step = [&](std::int64_t done) {
-      if (done == step) request_stop("a test");
+      if (done == step) request_stop();
     };
     EXPECT_FALSE(Trainer(config, alone.ranks(), {}, options).run().complete);
     clear_stop_request();

@@ -93,7 +93,7 @@ TEST_F(Resume, ADamagedCheckpointIsPassedOverWithAWord) {
   std::string said;
   TrainerOptions options;
   options.after_step = [&](std::int64_t step) {
-    if (step == 21 && !stopped) request_stop("a test");
+    if (step == 21 && !stopped) request_stop();
   };
   {
     Trainer trainer(interrupted, alone.ranks(), {}, options);

@@ -6,11 +6,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "cluster/run/stop_signal.h"
 #include "datasets/image/image.h"
 #include "datasets/image/perceptual_hash.h"
 #include "datasets/store/store.h"
 #include "monitoring/log/event_log.h"
+#include "tests/stop_request.h"
 #include "tests/trainer/tiny_config.h"
 #include "trainer/checkpoint/checkpoint_folder.h"
 #include "trainer/loop/run_state.h"
@@ -46,13 +46,13 @@ inline void train(const TrainingConfig& config, const Ranks& ranks, std::set<std
     options.configuration = Json{{"retrieval.batch", fmt::format("{}", config.retrieval.batch)}};
     options.after_step = [&](std::int64_t step) {
       if (after_step) after_step(step);
-      if (stops.erase(step) > 0 && ranks.rank() == stopping_rank) request_stop("a test");
+      if (stops.erase(step) > 0 && ranks.rank() == stopping_rank) request_stop();
     };
     Trainer trainer(config, ranks, {}, options);
     const auto outcome = trainer.run();
     clear_stop_request();
     if (!outcome.complete) {
-      ASSERT_EQ(outcome.stop_reason, "a test");
+      ASSERT_EQ(outcome.stop_reason, "signal USR2");
       continue;
     }
     EXPECT_TRUE(stops.empty()) << "the run never came to step " << *stops.begin();

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <utility>
+
 #include "base/error.h"
-#include "cluster/run/stop_signal.h"
 #include "tests/rank_world.h"
+#include "tests/stop_request.h"
 
 namespace duet {
 namespace {
@@ -56,10 +59,12 @@ TEST(Coordinator, AStopSignalOnAnyRankStopsAll) {
   for (int rank = 0; rank < control.size(); ++rank) {
     Echo source;
     Coordinator coordinator(control, control.rank() == 0 ? &source : nullptr);
-    if (control.rank() == rank) request_stop(fmt::format("signal USR1 on rank {}", rank));
+    constexpr std::array kSignals{std::pair{SIGUSR1, "signal USR1"}, std::pair{SIGUSR2, "signal USR2"}, std::pair{SIGTERM, "signal TERM"}};
+    const auto& [signal, reason] = kSignals[static_cast<std::size_t>(rank) % kSignals.size()];
+    if (control.rank() == rank) request_stop(signal);
     const auto directive = coordinator.next();
     EXPECT_TRUE(directive.stop);
-    EXPECT_EQ(directive.stop_reason, fmt::format("signal USR1 on rank {}", rank));
+    EXPECT_EQ(directive.stop_reason, reason);
     clear_stop_request();
     EXPECT_FALSE(coordinator.next().stop);
   }

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "cluster/run/stop_signal.h"
 #include "datasets/image/image.h"
 #include "datasets/store/store.h"
 #include "launch/commands/commands.h"
+#include "tests/stop_request.h"
 
 namespace duet {
 namespace {
@@ -202,7 +202,7 @@ TEST_F(DataCommands, APhotoIsShownByItsNameWithOrWithoutExtension) {
 
 TEST_F(DataCommands, CtrlCLeavesNothing) {
   write_file_atomically(file("d.ndjson"), std::string_view(kDrawings));
-  request_stop("a test");  // as the signal's handler does
+  request_stop();
   EXPECT_EQ(run({"import", "quickdraw", file("d.ndjson"), "--out", file("s.store")}), 75);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "s.store"));
   EXPECT_EQ(run({"synth", "--pairs", "3", "--pool", "2", "--out", file("made")}), 75);
