@@ -19,6 +19,8 @@ class GeneratorFit : public Phase {
   }
 
  private:
+  Tensor maps_of(const Batch& batch) const;
+
   PhaseContext context_;
   StreamName stream_;
   Learner& learner_;

@@ -1,13 +1,11 @@
 #include "trainer/phases/joint_generator.h"
 
 #include "cluster/reducer/tensor_collectives.h"
-#include "trainer/models/draw_noise.h"
-#include "trainer/models/stroke_batch.h"
-#include "trainer/networks/pseudo_sketches.h"
 #include "trainer/objectives/triplet.h"
-#include "trainer/objectives/vae_loss.h"
+#include "trainer/phases/variational.h"
 
 namespace duet {
+
 JointGenerator::JointGenerator(const PhaseContext& context, Learner& learner) : context_(context), learner_(learner) {}
 
 StepSamples JointGenerator::samples_per_step() const {
@@ -53,33 +51,15 @@ JointGenerator::Photos JointGenerator::next_photos(std::int64_t done) {
   return photos;
 }
 
-Tensor JointGenerator::variational_loss(const Photos& photos, std::int64_t done, StepReport& report) const {
-  const auto& config = context_.config;
-  auto& generator = *context_.networks.generator;
-  const bool last_layer = config.joint.generator_scope == GeneratorScope::last_layer;
-  const auto rows = photos.pairs.size();
-  const auto strokes = make_stroke_batch(photos.pairs.sequences, generator.offset_scale(), context_.device.dtype, context_.device.device,
-                                         "a training sequence");
-  Tensor hidden;
-  Generator::Latent latent;
-  {
-    const at::AutoGradMode gradients(!last_layer);
-    const auto map = photos.map.narrow(0, 0, rows);
-    latent = generator.latent(map);
-    const auto noise = latent_noise(config.run.seed, noise_key(NoiseKind::training, StreamName::joint_pairs, done).step,
-                                    photos.pairs.position, config.generator.latent);
-    const Autocast autocast(context_.device);
-    hidden =
-        generator.teacher_forced(map, Generator::sample_latent(latent, noise), strokes.inputs, strokes.lengths).to(context_.device.dtype);
-  }
-  const auto reconstruction = reconstruction_terms(generator.output(hidden), strokes.targets, strokes.lengths);
-  const auto divergence = divergence_terms(latent.mean, latent.log_variance);
-  VaeBatch global{
-      .size = config.joint.generator_batch, .divergence_weight = config.generator.kl_weight, .divergence_floor = config.generator.kl_floor};
-  global.mean_divergence = context_.ranks.statistics.all_reduce(divergence.sum().item<double>()) / static_cast<double>(global.size);
-  const auto loss = vae_loss(reconstruction, divergence, global);
-  report.share(Quantity::reconstruction, reconstruction.sum().item<double>() / static_cast<double>(global.size));
-  return config.joint.vae * loss;
+Tensor JointGenerator::supervised_loss(const Photos& photos, std::int64_t done, StepReport& report) const {
+  const auto& generator = context_.config.generator;
+  const auto& joint = context_.config.joint;
+  const VaeBatch global{.size = joint.generator_batch, .divergence_weight = generator.kl_weight, .divergence_floor = generator.kl_floor};
+  const auto map = photos.map.narrow(0, 0, photos.pairs.size());
+  const auto reach = joint.generator_scope == GeneratorScope::last_layer ? VariationalReach::output_layer : VariationalReach::all;
+  const auto variational = variational_loss(context_, photos.pairs, map, StreamName::joint_pairs, done, global, reach);
+  report.share(Quantity::reconstruction, variational.reconstruction.item<double>() / static_cast<double>(global.size));
+  return joint.vae * variational.loss;
 }
 
 Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const {
@@ -108,38 +88,42 @@ Tensor JointGenerator::rewards(const Photos& photos, const Tensor& rasters, std:
   return reward;
 }
 
-Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, StepReport& report) {
-  const auto& config = context_.config;
-  auto& generator = *context_.networks.generator;
-  const auto map = photos.map.detach();
-  const auto drawn = draw_sketches(context_.sketches(), map, photos.noise, /*temperature=*/1, /*keep_hidden=*/true);
-  const auto reward = rewards(photos, rasters_of(context_.sketches(), drawn.sketches), done);
-  const auto global = static_cast<double>(reward.size(0)) * context_.ranks.size();
-  const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
-
-  auto baseline = at::zeros_like(reward);
-  switch (config.joint.baseline) {
+Tensor JointGenerator::baseline(const Photos& photos, double mean_reward, std::int64_t done) {
+  double value = 0;
+  switch (context_.config.joint.baseline) {
+    case Baseline::greedy: {
+      const auto sketches = context_.sketches();
+      const auto greedy = draw_sketches(sketches, photos.map.detach(), photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
+      return rewards(photos, rasters_of(sketches, greedy.sketches), done);
+    }
     case Baseline::mean:
-      baseline.fill_(reward_mean_.started ? reward_mean_.value : mean_reward);
+      value = reward_mean_.started ? reward_mean_.value : mean_reward;
       reward_mean_.update(mean_reward);
       break;
-    case Baseline::greedy: {
-      const auto greedy = draw_sketches(context_.sketches(), map, photos.noise, /*temperature=*/0, /*keep_hidden=*/false);
-      baseline = rewards(photos, rasters_of(context_.sketches(), greedy.sketches), done);
-      break;
-    }
     case Baseline::off:
       break;
   }
+  return at::full({photos.map.size(0)}, value, at::TensorOptions().dtype(context_.device.dtype).device(context_.device.device));
+}
+
+Tensor JointGenerator::policy_loss(const Photos& photos, std::int64_t done, StepReport& report) {
+  const auto& config = context_.config;
+  const auto sketches = context_.sketches();
+  const auto drawn = draw_sketches(sketches, photos.map.detach(), photos.noise, /*temperature=*/1, /*keep_hidden=*/true);
+  const auto reward = rewards(photos, rasters_of(sketches, drawn.sketches), done);
+  const auto global = static_cast<double>(reward.size(0)) * context_.ranks.size();
+  const double mean_reward = context_.ranks.statistics.all_reduce(reward.sum().item<double>()) / global;
+  const auto compared_with = baseline(photos, mean_reward, done);
 
   const auto& drawing = drawn.drawing;
-  const auto likelihood = drawing_log_likelihood(generator.output(drawing.hidden), drawing.offsets, drawing.pen, drawing.length);
+  const auto output = context_.networks.generator->output(drawing.hidden);
+  const auto likelihood = drawing_log_likelihood(output, drawing.offsets, drawing.pen, drawing.length);
   const PolicyOptions options{.weight = config.joint.policy,
                               .steps = config.joint.policy_norm == PolicyNorm::max ? static_cast<double>(config.generator.max_steps) : 1.0,
                               .batch = static_cast<std::int64_t>(global)};
   report.same(Quantity::reward, mean_reward);
   report.share(Quantity::drawn_steps, drawing.length.sum().item<double>() / global);
-  return policy_gradient_loss(likelihood, reward, baseline, options);
+  return policy_gradient_loss(likelihood, reward, compared_with, options);
 }
 
 StepReport JointGenerator::step(std::int64_t done) {
@@ -148,7 +132,7 @@ StepReport JointGenerator::step(std::int64_t done) {
   StepReport report;
   std::vector<LearnerLoss> losses;
   if (joint.policy > 0) losses.push_back({.loss = policy_loss(photos, done, report), .part = kPolicyPart});
-  if (joint.vae > 0) losses.push_back({.loss = variational_loss(photos, done, report)});
+  if (joint.vae > 0) losses.push_back({.loss = supervised_loss(photos, done, report)});
   const auto norm = learner_.apply(losses, joint.generator_learning_rate);
   report.same(Quantity::gradient_norm, norm);
   report.same(Quantity::learning_rate, joint.generator_learning_rate);

@@ -33,8 +33,9 @@ class JointGenerator : public Phase {
   };
 
   Photos next_photos(std::int64_t done);
-  Tensor variational_loss(const Photos& photos, std::int64_t done, StepReport& report) const;
+  Tensor supervised_loss(const Photos& photos, std::int64_t done, StepReport& report) const;
   Tensor rewards(const Photos& photos, const Tensor& rasters, std::int64_t done) const;
+  Tensor baseline(const Photos& photos, double mean_reward, std::int64_t done);
   Tensor policy_loss(const Photos& photos, std::int64_t done, StepReport& report);
 
   PhaseContext context_;

@@ -18,7 +18,54 @@ StepSamples JointRetrieval::samples_per_step() const {
   return {.samples = 2 * rows, .triplets = rows, .photos = rows, .pseudo_sketches = draws_pseudo_sketches() ? joint.pool_batch : 0};
 }
 
+StepReport JointRetrieval::step(std::int64_t done) {
+  const auto drawn = draw(done);
+  const auto certainty = certainty_of(drawn);
+  const auto embedded = embed(drawn);
+  const auto losses = losses_of(drawn, embedded, certainty, done);
+  const auto norm = retrieval_.apply(losses.total, context_.config.joint.learning_rate);
+  if (context_.networks.average) context_.networks.average->update(*context_.networks.retrieval);
+
+  auto report = report_of(losses, certainty, norm);
+  if (discriminator_ != nullptr) {
+    report.append(train_discriminator(context_, *discriminator_, drawn.plain_photos, drawn.plain_rasters, drawn.pseudo->plain_photos,
+                                      drawn.pseudo->plain_rasters));
+  }
+  return report;
+}
+
 bool JointRetrieval::draws_pseudo_sketches() const { return context_.config.joint.pool > 0 || discriminator_ != nullptr; }
+
+JointRetrieval::Drawn JointRetrieval::draw(std::int64_t done) {
+  const auto& joint = context_.config.joint;
+  const auto side = context_.config.data.image_side;
+  const auto device = context_.device.device;
+  Drawn drawn;
+  if (draws_pseudo_sketches()) {
+    drawn.pseudo = &pool_batch(done);
+    if (joint.pool > 0) drawn.pool = drawn.pseudo;
+  }
+  drawn.labelled = context_.streams.next(StreamName::joint_labelled);
+  if (joint.distillation > 0 || discriminator_ != nullptr) {
+    drawn.plain = context_.streams.next(StreamName::joint_plain);
+    drawn.plain_photos = photos_of(drawn.plain, side, device);
+    drawn.plain_rasters = rasters_of(drawn.plain, side, device);
+  }
+  return drawn;
+}
+
+const JointRetrieval::PoolBatch& JointRetrieval::pool_batch(std::int64_t done) {
+  const auto inside = done % context_.config.joint.retrieval_steps;
+  if (block_start_ != done - inside) {
+    if (inside == 0) {
+      block_place_ = to_json(context_.streams.at(StreamName::pool_plain).state());
+    } else {  // resumed inside a block: draw it again from where it began
+      seek_pool(stream_state_from_json(block_place_, "progress.json: pool block"));
+    }
+    draw_block(done - inside);
+  }
+  return block_.at(static_cast<std::size_t>(inside));
+}
 
 void JointRetrieval::seek_pool(const StreamState& place) {
   auto& streams = context_.streams;
@@ -56,103 +103,79 @@ void JointRetrieval::draw_block(std::int64_t first_step) {
   block_start_ = first_step;
 }
 
-Tensor JointRetrieval::teacher_distance_labelled(const Batch& plain, const Tensor& photos, const Tensor& rasters) const {
-  return pair_distance(teacher_embeddings(context_, CacheSource::labelled_sketch_teacher, plain.record, plain.flipped, rasters),
-                       teacher_embeddings(context_, CacheSource::labelled_photo_teacher, plain.photo, plain.flipped, photos));
+Tensor JointRetrieval::certainty_of(const Drawn& drawn) const {
+  if (drawn.pool == nullptr || context_.config.joint.certainty <= 0) return {};
+  const Autocast autocast(context_.device);
+  return context_.networks.discriminator->score(drawn.pool->plain_photos, drawn.pool->plain_rasters).to(context_.device.dtype);
 }
 
-Tensor JointRetrieval::teacher_distance_pool(const PoolBatch& pool) const {
-  at::NoGradGuard no_gradients;
+JointRetrieval::Embedded JointRetrieval::embed(const Drawn& drawn) const {
+  const auto side = context_.config.data.image_side;
+  const auto device = context_.device.device;
+  const Autocast autocast(context_.device);
+  auto photos = photos_of(drawn.labelled, side, device), rasters = rasters_of(drawn.labelled, side, device);
+  if (drawn.pool != nullptr) {
+    photos = at::cat({photos, photos_of(drawn.pool->augmented, side, device)});
+    rasters = at::cat({rasters, drawn.pool->moved_rasters});
+  }
+  auto& retrieval = *context_.networks.retrieval;
+  const auto photo = retrieval.embed(photos);  // before the sketches: running statistics see them in this order
+  return {.photo = photo, .sketch = retrieval.embed(rasters)};
+}
+
+JointRetrieval::Losses JointRetrieval::losses_of(const Drawn& drawn, const Embedded& embedded, const Tensor& certainty,
+                                                 std::int64_t done) const {
+  const auto& joint = context_.config.joint;
+  const auto labelled = drawn.labelled.size();
+  const auto ones = at::ones({embedded.sketch.size(0)}, embedded.sketch.options().requires_grad(false));
+  Losses losses;
+  losses.labelled =
+      pairs_loss(embedded.rows(0, labelled), drawn.labelled.photo, ones.narrow(0, 0, labelled), StreamName::joint_labelled, done);
+  losses.total = losses.labelled;
+  if (drawn.pool != nullptr) {
+    const auto pool = drawn.pool->plain.size();
+    const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : ones.narrow(0, labelled, pool);
+    losses.pool = pairs_loss(embedded.rows(labelled, pool), drawn.pool->plain.photo, weight, StreamName::pool, done);
+    losses.total = losses.total + joint.pool * losses.pool;
+  }
+  if (joint.distillation > 0) {
+    losses.teacher = teacher_distances(drawn);
+    const auto terms = distillation_terms(losses.teacher, pair_distance(embedded.sketch, embedded.photo), joint.distillation_form);
+    losses.drift = terms.sum() / (static_cast<double>(terms.size(0)) * context_.ranks.size());
+    losses.total = losses.total + joint.distillation * losses.drift;
+  }
+  return losses;
+}
+
+Tensor JointRetrieval::pairs_loss(const Embedded& embedded, const std::vector<std::int64_t>& photo, const Tensor& weight, StreamName stream,
+                                  std::int64_t done) const {
+  const auto& config = context_.config;
+  const auto pairs = gather_pairs(context_.ranks, embedded.sketch, embedded.photo, photo, weight);
+  return retrieval_loss(config.retrieval, pairs, config.run.seed, noise_key(NoiseKind::training, stream, done).step);
+}
+
+Tensor JointRetrieval::teacher_distances(const Drawn& drawn) const {
+  const auto& plain = drawn.plain;
+  const auto labelled =
+      pair_distance(teacher_embeddings(context_, CacheSource::labelled_sketch_teacher, plain.record, plain.flipped, drawn.plain_rasters),
+                    teacher_embeddings(context_, CacheSource::labelled_photo_teacher, plain.photo, plain.flipped, drawn.plain_photos));
+  if (drawn.pool == nullptr) return labelled;
+  const auto& pool = *drawn.pool;
+  const at::NoGradGuard no_gradients;
   const Autocast autocast(context_.device);
   const auto sketch = context_.networks.teacher->embed(pool.plain_rasters);
-  return pair_distance(
-      sketch, teacher_embeddings(context_, CacheSource::pool_photo_teacher, pool.plain.photo, pool.plain.flipped, pool.plain_photos));
+  const auto photo = teacher_embeddings(context_, CacheSource::pool_photo_teacher, pool.plain.photo, pool.plain.flipped, pool.plain_photos);
+  return at::cat({labelled, pair_distance(sketch, photo)});
 }
 
-StepReport JointRetrieval::step(std::int64_t done) {
-  const auto& config = context_.config;
-  const auto& joint = config.joint;
-  auto& networks = context_.networks;
-  auto& streams = context_.streams;
-  const auto side = config.data.image_side;
-  const auto device = context_.device.device;
-  const auto ranks = static_cast<double>(context_.ranks.size());
-  const bool with_pool = joint.pool > 0;
-  const bool with_teacher = joint.distillation > 0;
-
-  const auto inside = done % joint.retrieval_steps;
-  if (draws_pseudo_sketches() && block_start_ != done - inside) {
-    if (inside == 0) {
-      block_place_ = to_json(streams.at(StreamName::pool_plain).state());
-    } else {  // resumed inside a block: draw it again from where it began
-      seek_pool(stream_state_from_json(block_place_, "progress.json: pool block"));
-    }
-    draw_block(done - inside);
-  }
-  const PoolBatch* drawn = draws_pseudo_sketches() ? &block_.at(static_cast<std::size_t>(inside)) : nullptr;
-  const PoolBatch* pool = with_pool ? drawn : nullptr;  // what F learns from
-
-  const auto labelled = streams.next(StreamName::joint_labelled);
-  Batch plain;
-  Tensor plain_photos, plain_rasters;
-  if (with_teacher || discriminator_ != nullptr) {
-    plain = streams.next(StreamName::joint_plain);
-    plain_photos = photos_of(plain, side, device);
-    plain_rasters = rasters_of(plain, side, device);
-  }
-  const auto n_labelled = labelled.size();
-  const auto n_pool = pool ? pool->plain.size() : 0;
-
-  // ω is a constant of this step, by D as it is before its own update (docs/method.md §5).
-  Tensor certainty;
-  if (pool && joint.certainty > 0) {
-    const Autocast autocast(context_.device);
-    certainty = networks.discriminator->score(pool->plain_photos, pool->plain_rasters).to(context_.device.dtype);
-  }
-
-  Tensor photo, sketch;
-  {
-    const Autocast autocast(context_.device);
-    auto photos = photos_of(labelled, side, device), rasters = rasters_of(labelled, side, device);
-    if (pool) {
-      photos = at::cat({photos, photos_of(pool->augmented, side, device)});
-      rasters = at::cat({rasters, pool->moved_rasters});
-    }
-    photo = networks.retrieval->embed(photos);
-    sketch = networks.retrieval->embed(rasters);
-  }
-  const auto plain_options = sketch.options().requires_grad(false);
-
-  const auto human = gather_pairs(context_.ranks, sketch.narrow(0, 0, n_labelled), photo.narrow(0, 0, n_labelled), labelled.photo,
-                                  at::ones({n_labelled}, plain_options));
-  const auto labelled_loss =
-      retrieval_loss(config.retrieval, human, config.run.seed, noise_key(NoiseKind::training, StreamName::joint_labelled, done).step);
-  Tensor loss = labelled_loss, pool_loss, drift;
-  double teacher_distance = 0;
-  if (pool) {
-    const auto weight = certainty.defined() ? 1 - joint.certainty + joint.certainty * certainty : at::ones({n_pool}, plain_options);
-    const auto pseudo =
-        gather_pairs(context_.ranks, sketch.narrow(0, n_labelled, n_pool), photo.narrow(0, n_labelled, n_pool), pool->plain.photo, weight);
-    pool_loss = retrieval_loss(config.retrieval, pseudo, config.run.seed, noise_key(NoiseKind::training, StreamName::pool, done).step);
-    loss = loss + joint.pool * pool_loss;
-  }
-  if (with_teacher) {
-    auto teacher = teacher_distance_labelled(plain, plain_photos, plain_rasters);
-    if (pool) teacher = at::cat({teacher, teacher_distance_pool(*pool)});
-    const auto terms = distillation_terms(teacher, pair_distance(sketch, photo), joint.distillation_form);
-    drift = terms.sum() / (static_cast<double>(n_labelled + n_pool) * ranks);
-    teacher_distance = teacher.mean().item<double>() / ranks;  // of as many pairs on every rank
-    loss = loss + joint.distillation * drift;
-  }
-  const auto norm = retrieval_.apply(loss, joint.learning_rate);
-  if (networks.average) networks.average->update(*networks.retrieval);
-
+StepReport JointRetrieval::report_of(const Losses& losses, const Tensor& certainty, double norm) const {
   StepReport report;
-  report.same(Quantity::labelled, labelled_loss.item<double>());
-  if (pool) report.same(Quantity::pool, pool_loss.item<double>());
-  if (with_teacher) {
-    report.share(Quantity::distillation, drift.item<double>());
-    report.share(Quantity::teacher_distance, teacher_distance);
+  report.same(Quantity::labelled, losses.labelled.item<double>());
+  if (losses.pool.defined()) report.same(Quantity::pool, losses.pool.item<double>());
+  if (losses.drift.defined()) {
+    report.share(Quantity::distillation, losses.drift.item<double>());
+    // Of as many pairs on every rank.
+    report.share(Quantity::teacher_distance, losses.teacher.mean().item<double>() / context_.ranks.size());
   }
   if (certainty.defined()) {
     const auto all = all_gather_rows(certainty, context_.ranks.data).to(at::kDouble).cpu();
@@ -162,10 +185,7 @@ StepReport JointRetrieval::step(std::int64_t done) {
     report.same(Quantity::certainty_p90, all.quantile(0.9).item<double>());
   }
   report.same(Quantity::gradient_norm, norm);
-  report.same(Quantity::learning_rate, joint.learning_rate);
-  if (discriminator_ != nullptr) {
-    report.append(train_discriminator(context_, *discriminator_, plain_photos, plain_rasters, drawn->plain_photos, drawn->plain_rasters));
-  }
+  report.same(Quantity::learning_rate, context_.config.joint.learning_rate);
   return report;
 }
 
