@@ -1,7 +1,12 @@
-# duet_library(NAME [TORCH] [USES target...])
+# Most of a unit's compile time is spent on the headers it shares with its neighbours: the units of a folder are compiled a few at a time.
+# The presets for work on the code turn it off: each unit then stands for itself, and an edit compiles one.
+option(DUET_GROUP_UNITS "Compile the units of a folder in groups" ON)
+
+# duet_library(NAME [TORCH] [ALONE [file...]] [USES target...])
 # The library duet_NAME from the .cpp files of the current folder. TORCH: it sees LibTorch, through the one precompiled header.
+# ALONE: these files, or all if none is named, are not compiled together with others: their own names or macros would meet.
 function(duet_library name)
-  cmake_parse_arguments(ARG "TORCH" "" "USES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "ALONE;USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   if(NOT sources)
     add_library(duet_${name} INTERFACE)
@@ -14,13 +19,14 @@ function(duet_library name)
   if(ARG_TORCH)
     _duet_use_torch(duet_${name})
   endif()
+  _duet_group_units(duet_${name})
 endfunction()
 
-# duet_test(NAME [TORCH] [RANKS n...] [TIMEOUT seconds] [LABELS label...] [USES target...])
+# duet_test(NAME [TORCH] [ALONE [file...]] [RANKS n...] [TIMEOUT seconds] [LABELS label...] [USES target...])
 # The test program test_NAME from the *_test.cpp files of the current folder; one ctest entry a case.
 # With RANKS the program is started under mpirun instead, once for each number of ranks, and must call World (tests/rank_main.cpp does).
 function(duet_test name)
-  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "RANKS;LABELS;USES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "ALONE;RANKS;LABELS;USES" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -33,6 +39,7 @@ function(duet_test name)
   if(ARG_TORCH)
     _duet_use_torch(test_${name})
   endif()
+  _duet_group_units(test_${name})
   if(ARG_RANKS)
     target_sources(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/rank_main.cpp)
     target_link_libraries(test_${name} PRIVATE duet_ranks)
@@ -57,6 +64,7 @@ function(duet_suites name)
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${ARG_USES} GTest::gmock_main)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  _duet_group_units(test_${name})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})  # a new suite is a new entry
   set(suites)
   foreach(source ${sources})
@@ -71,6 +79,16 @@ function(duet_suites name)
     add_test(NAME ${name}.${suite} COMMAND test_${name} --gtest_filter=${suite}.*:*/${suite}.*)
     set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 600 LABELS "${ARG_LABELS}" PROCESSORS 2)
   endforeach()
+endfunction()
+
+# Leaves out what ALONE says in the calling function.
+function(_duet_group_units target)
+  if(NOT "ALONE" IN_LIST ARG_KEYWORDS_MISSING_VALUES)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${DUET_GROUP_UNITS} UNITY_BUILD_BATCH_SIZE 5)
+    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    # GCC takes a unit of a group for a header, where a class that holds one of an unnamed namespace would be a fault.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+  endif()
 endfunction()
 
 function(_duet_use_torch target)

@@ -1,5 +1,7 @@
 #include "cluster/reducer/gradient_reducer.h"
 
+#include <torch/csrc/autograd/variable.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

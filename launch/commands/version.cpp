@@ -7,7 +7,7 @@
 namespace duet {
 namespace {
 
-int run(std::span<const std::string> args) {
+int print_version(std::span<const std::string> args) {
   CommandLine line{.command = "version",
                    .description = "Prints the version of this program and of everything linked into it.",
                    .examples = {"duet version", "duet version --json"}};
@@ -25,7 +25,7 @@ int run(std::span<const std::string> args) {
 }  // namespace
 
 Command version_command() {
-  return {.name = "version", .summary = "versions of this program and of its libraries", .run = run, .group = "Other"};
+  return {.name = "version", .summary = "versions of this program and of its libraries", .run = print_version, .group = "Other"};
 }
 
 }  // namespace duet

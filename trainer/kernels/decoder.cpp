@@ -1,6 +1,7 @@
 #include "trainer/kernels/decoder.h"
 
 #include <ATen/Dispatch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <numeric>

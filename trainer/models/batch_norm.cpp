@@ -1,5 +1,7 @@
 #include "trainer/models/batch_norm.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "base/error.h"
 #include "cluster/communicate/communicator.h"
 #include "cluster/reducer/tensor_collectives.h"
