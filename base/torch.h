@@ -5,6 +5,7 @@
 // each of the units would instantiate its templates anew.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <fmt/format.h>
 

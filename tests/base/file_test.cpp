@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/error.h"
 
 namespace duet {
 namespace {
