@@ -144,6 +144,14 @@ std::vector<FoundPart> complete_parts(const fs::path& store, const std::map<int,
   return complete;
 }
 
+/// Removes what an assembly leaves at its very end. Another may be at the same: what that one took away first is no error.
+std::error_code clear_assembled(const fs::path& store) {
+  std::error_code error;
+  do fs::remove_all(store / kAssembledPartsFolder, error);
+  while (error == std::errc::no_such_file_or_directory);
+  return error;
+}
+
 constexpr double kPatienceSeconds = 3;  // for others who hold a lock just for a moment
 
 /// The lock of a part, taken while no assembly is under way, which would remove it with the others.
@@ -188,12 +196,11 @@ class LockedParts {
   /// Removes all parts; for once.
   void remove(const fs::path& store) {
     parts_.clear();
-    std::error_code error;
-    fs::remove_all(store / kAssembledPartsFolder, error);
+    auto error = clear_assembled(store);
     // At once: half a set of parts would be taken for an unfinished one.
     if (!error) fs::rename(store / kPartsFolder, store / kAssembledPartsFolder, error);
     assembly_.reset();
-    if (!error) fs::remove_all(store / kAssembledPartsFolder, error);
+    if (!error) error = clear_assembled(store);
     if (error) throw CannotWrite("{}: the parts are assembled, but cannot be removed: {}.", store.string(), error.message());
   }
 
@@ -331,8 +338,7 @@ ImportReport import_photo_part(const PhotosOptions& options, const WalkShare& sh
 
 ImportReport assemble_photo_parts(const AssembleOptions& options, const ImportHooks& hooks) {
   const auto& store = options.store;
-  std::error_code ignored;
-  fs::remove_all(store / kAssembledPartsFolder, ignored);  // left by an assembly that was killed at its very end
+  clear_assembled(store);  // left by an assembly that was killed at its very end
   require_complete(store);
   LockedParts locked(store);
   const auto parts = complete_parts(store, locked.folders());
