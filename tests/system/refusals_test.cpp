@@ -57,7 +57,7 @@ TEST(Refusals, ARunNeedsAFolderThatCanBeMade) {
   const auto inside_a_file = tiny.file("tiny.cfg") / "run";
   for (const auto& ranks : {Words(), Words{"--ranks", "2"}}) {
     expect_refusal(command + Words{"--run.folder", inside_a_file.string()} + ranks, 73,
-                   AllOf(HasSubstr(inside_a_file.string()), HasSubstr("cannot make")));
+                   AllOf(HasSubstr(inside_a_file.string()), HasSubstr("cannot be made")));
   }
 }
 
