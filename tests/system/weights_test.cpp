@@ -56,7 +56,7 @@ TEST(Weights, OfAnotherNetworkAreRefusedSayingWhatFits) {
   const TinyRun tiny;
   const auto file =
       write_tensors(tiny.file("other.safetensors"),
-                    {{"layers.0.conv.weight", {16, 3, 3, 3}}, {"layers.0.bn.weight", {99}}, {"features.13.conv.0.0.weight", {4, 4}}});
+                    {{"layers.0.conv.weight", {16, 3, 3, 3}}, {"layers.0.bn.weight", {99}}, {"features.13.conv.0.0.weight", {4, 4, 1, 1}}});
   for (const auto& ranks : {Words(), Words{"--ranks", "2"}}) {
     const auto outcome = run(tiny.train({"--retrieval.weights", file.string()}) + ranks);
     EXPECT_EQ(outcome.status, 65) << outcome;
