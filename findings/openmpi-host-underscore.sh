@@ -7,9 +7,9 @@
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+(cd "$work" && apt-get download -q openmpi-bin=4.1.4-3+b1 libopenmpi3=4.1.4-3+b1 openmpi-common=4.1.4-3 >/dev/null &&
+  for package in *.deb; do dpkg -x "$package" root; done)
 cd "$work"
-apt-get -qq download openmpi-bin=4.1.4-3+b1 libopenmpi3=4.1.4-3+b1 openmpi-common=4.1.4-3 2>/dev/null
-for package in *.deb; do dpkg -x "$package" root; done
 export OPAL_PREFIX="$work/root/usr"
 export OPAL_LIBDIR="$OPAL_PREFIX/lib/x86_64-linux-gnu"
 export LD_LIBRARY_PATH="$OPAL_LIBDIR" OMPI_MCA_mca_base_component_path="$OPAL_LIBDIR/openmpi/lib/openmpi3"
@@ -17,7 +17,7 @@ started_on() { # NAME [OPTION…]: what mpirun says, and its status
   local name=$1
   shift
   # shellcheck disable=SC2016 # the inner shell expands these
-  unshare --uts bash -c 'echo "$1" >/proc/sys/kernel/hostname; shift
+  unshare --uts bash -c 'python3 -c "import socket, sys; socket.sethostname(sys.argv[1])" "$1"; shift
     "$OPAL_PREFIX/bin/orterun" --allow-run-as-root --oversubscribe "$@" -n 1 echo started 2>&1; echo "status $?"' - "$name" "$@"
 }
 "$OPAL_PREFIX/bin/orterun" --version | head -n 1
